@@ -1,0 +1,237 @@
+//! The whole of a scenario file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{App, Check, Exception, Objectives, Schedule, Scratch, Seal, Source, Span, Vault};
+
+/// One drill: what to restore, where, and what must hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Version of the scenario language. This is version 1.
+    pub version: Version,
+    /// Short, stable identifier: lower-case letters, digits and hyphens. It names runs, snapshots and records.
+    pub name: Name,
+    /// One line for people: what is drilled.
+    pub title: String,
+    /// Who answers for this backup: a person, a team or an address.
+    pub owner: String,
+    /// How much depends on the system.
+    pub criticality: Criticality,
+    /// Class of the data, in the organisation's own words ("personal data", "public"). It goes into the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_class: Option<String>,
+    /// What is backed up.
+    pub source: Source,
+    /// Where sealed snapshots rest.
+    pub vault: Vault,
+    /// To whom snapshots are encrypted, and which identities the drill opens them with.
+    pub seal: Seal,
+    /// The kind of throw-away place that the backup is restored into.
+    pub scratch: Scratch,
+    /// How closely what came back is compared with what went in.
+    #[serde(default)]
+    pub verify: Verify,
+    /// What is started on the restored data, so that its health can be probed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<App>,
+    /// What must hold on the restored data. At least one: a drill that checks nothing proves nothing.
+    #[schemars(length(min = 1))]
+    pub checks: Vec<Check>,
+    /// What was promised, and where the promise is written.
+    pub objectives: Objectives,
+    /// When the drill is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+    /// How long each stage may take before it is given up.
+    #[serde(default)]
+    pub deadlines: Deadlines,
+    /// Controls that this drill speaks to, by framework.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub controls: BTreeMap<Framework, Vec<String>>,
+    /// What this drill does not cover, in plain words. Every report repeats it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclusions: Vec<String>,
+    /// Differences that somebody has accepted until a date.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<Exception>,
+}
+
+/// Version of the scenario language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct Version;
+
+impl TryFrom<u64> for Version {
+    type Error = String;
+
+    fn try_from(number: u64) -> Result<Self, String> {
+        if number == 1 { Ok(Self) } else { Err(format!("version {number} is not known to this drillctl")) }
+    }
+}
+
+impl From<Version> for u64 {
+    fn from(_: Version) -> Self {
+        1
+    }
+}
+
+impl JsonSchema for Version {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Version".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "integer", "const": 1 })
+    }
+}
+
+/// Name of a scenario: 1 to 63 lower-case letters, digits and hyphens, beginning with a letter or digit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+impl Name {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let fits = (1..=63).contains(&text.len())
+            && text.bytes().all(|b| plain(b) || b == b'-')
+            && text.as_bytes().first().copied().is_some_and(plain)
+            && text.as_bytes().last().copied().is_some_and(plain);
+        if fits { Ok(Self(text)) } else { Err(format!("`{text}` is not a name")) }
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+impl JsonSchema for Name {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Name".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "format": "name",
+            "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+            "examples": ["orders-db"],
+        })
+    }
+}
+
+/// How much depends on the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Criticality {
+    /// An outage is a nuisance.
+    Low,
+    /// An outage slows people down.
+    Medium,
+    /// An outage stops a part of the business.
+    High,
+    /// An outage stops the business.
+    Critical,
+}
+
+/// How closely what came back is compared with what went in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {
+    /// How deep the comparison goes.
+    #[serde(default)]
+    pub level: Level,
+}
+
+/// How deep the comparison of restored data goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Names and numbers: every path with type and size; every table with its row count; every schema object's name.
+    Count,
+    /// Everything: every path's mode, times and SHA-256; every table's content fingerprint; every schema object's
+    /// definition.
+    #[default]
+    Content,
+}
+
+/// How long each stage may take. A stage that takes longer is stopped, and the run is Errored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Deadlines {
+    /// Taking and sealing the backup.
+    pub capture: Span,
+    /// Completing the snapshot in the vault.
+    pub store: Span,
+    /// Making the environment.
+    pub provision: Span,
+    /// Fetching, opening and restoring the snapshot.
+    pub restore: Span,
+    /// Comparing what came back with what went in.
+    pub verify: Span,
+    /// Starting the app and running the checks.
+    pub probe: Span,
+    /// Removing what the run made.
+    pub release: Span,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        let (long, short) = (Span::from_secs(24 * 3600), Span::from_secs(15 * 60));
+        Self { capture: long, store: long, provision: short, restore: long, verify: long, probe: short, release: short }
+    }
+}
+
+/// A framework of controls, in the edition that is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Framework {
+    /// ISO/IEC 27001:2022, Annex A.
+    #[serde(rename = "iso-27001-2022")]
+    Iso27001,
+    /// NIST Cybersecurity Framework 2.0.
+    #[serde(rename = "nist-csf-2.0")]
+    NistCsf,
+    /// NIST SP 800-53, revision 5.
+    #[serde(rename = "nist-800-53-r5")]
+    Nist80053,
+    /// SOC 2, Trust Services Criteria.
+    #[serde(rename = "soc-2")]
+    Soc2,
+    /// CIS Controls, version 8.1.
+    #[serde(rename = "cis-8.1")]
+    Cis,
+    /// Regulation (EU) 2022/2554.
+    #[serde(rename = "dora")]
+    Dora,
+    /// Implementing Regulation (EU) 2024/2690 under NIS2.
+    #[serde(rename = "nis2")]
+    Nis2,
+    /// HIPAA Security Rule.
+    #[serde(rename = "hipaa")]
+    Hipaa,
+    /// PCI DSS 4.0.1.
+    #[serde(rename = "pci-dss-4.0.1")]
+    PciDss,
+}

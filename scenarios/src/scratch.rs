@@ -1,0 +1,46 @@
+//! The throw-away place that a backup is restored into: one variant a kind.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The kind of throw-away place that the backup is restored into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scratch {
+    /// An empty folder.
+    Directory(DirectoryScratch),
+    /// A throw-away PostgreSQL cluster, reachable through a unix socket only.
+    Postgres(PostgresScratch),
+}
+
+/// An empty folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryScratch {
+    /// The folder, relative to the scenario's folder: absent or empty before the run, gone after it. If it isn't
+    /// given, a folder in the run's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+}
+
+/// A throw-away PostgreSQL cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresScratch {
+    /// Major version of the server. Absent: the newest one installed that the dump fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// Folder with `initdb`, `postgres` and `pg_restore`, instead of one that is found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bin: Option<PathBuf>,
+    /// The cluster's folder, relative to the scenario's folder: absent or empty before the run, gone after it. If it
+    /// isn't given, a folder in the run's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Settings of the server (`shared_buffers: 256MB`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
+}

@@ -1,0 +1,112 @@
+//! What is backed up: one variant a kind. The table of kinds, the JSON Schema and the reference page are read from here.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Reference;
+
+/// What is backed up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A folder with everything in it: modes, owners, times, links, sparse files, extended attributes and ACLs.
+    Directory(DirectorySource),
+    /// One SQLite database, taken through SQLite's online backup while it is in use.
+    Sqlite(SqliteSource),
+    /// One PostgreSQL database, dumped by `pg_dump` under an exported snapshot.
+    Postgres(PostgresSource),
+    /// Whatever a program of yours writes to its standard output.
+    Command(CommandSource),
+}
+
+/// A folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DirectorySource {
+    /// The folder, relative to the scenario's folder.
+    pub path: PathBuf,
+    /// Globs of paths below the folder that are left out (`*.tmp`, `cache/**`). The report lists them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// SQLite databases below the folder, as paths in it: each is taken through SQLite's online backup instead of
+    /// being copied byte by byte, its `-wal`, `-shm` and `-journal` files are left out, and its tables are compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sqlite: Vec<PathBuf>,
+    /// Stay on the folder's own file system.
+    #[serde(default)]
+    pub one_file_system: bool,
+    /// Plant a file with a nonce in the folder before the capture, and take it away after the run.
+    #[serde(default)]
+    pub canary: bool,
+}
+
+/// A SQLite database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqliteSource {
+    /// The database file, relative to the scenario's folder.
+    pub path: PathBuf,
+    /// Plant a row with a nonce, in a table of its own, before the capture, and take it away after the run.
+    #[serde(default)]
+    pub canary: bool,
+}
+
+/// A PostgreSQL database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresSource {
+    /// Connection URL without a password: `postgresql://user@host:5432/database`, or with `?host=/socket/folder`.
+    /// Either this or `url_from`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Where the whole connection URL is kept, password included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_from: Option<Reference>,
+    /// Where the password is kept, for `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Reference>,
+    /// Schemas to take (all that are not the system's, if absent). Leaving one out is an exclusion and is reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemas: Vec<String>,
+    /// Folder with the `pg_dump` to use, instead of the newest one installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bin: Option<PathBuf>,
+    /// Plant a row with a nonce, in a schema of its own, before the capture, and take it away after the run.
+    #[serde(default)]
+    pub canary: bool,
+}
+
+/// A program that writes the backup to its standard output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandSource {
+    /// Program and arguments; no shell is involved. It must exit with 0.
+    #[schemars(length(min = 1))]
+    pub argv: Vec<String>,
+    /// What the program writes.
+    pub content: Content,
+    /// Further environment variables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Further environment variables that are secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Reference>,
+    /// Roughly how many bytes the restored data takes, for the check of free space (`0`: not known).
+    #[serde(default)]
+    pub expected_bytes: u64,
+}
+
+/// What a `command` source writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// A tar archive; it is unpacked into the scratch.
+    Tar,
+    /// One file; it is restored under this name.
+    File(String),
+    /// An archive in pg_dump's custom format; it is loaded into a `postgres` scratch.
+    PgDump,
+}

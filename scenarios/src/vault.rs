@@ -1,0 +1,69 @@
+//! Where sealed snapshots rest: one variant a kind.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Reference;
+
+/// Where sealed snapshots rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Vault {
+    /// A vault as one URL: `fs:///srv/vault`, `fs:relative/folder`, or `s3://bucket/prefix?endpoint=…&region=…`.
+    /// Credentials never stand in it.
+    Url(String),
+    /// A folder.
+    Fs(FsVault),
+    /// A bucket of S3 or of a store that speaks its protocol.
+    S3(S3Vault),
+    /// Any other storage service that Apache OpenDAL knows and this build includes.
+    Opendal(OpendalVault),
+}
+
+/// A folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FsVault {
+    /// The folder, relative to the scenario's folder. It is created if it is absent.
+    pub path: PathBuf,
+}
+
+/// A bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct S3Vault {
+    /// The bucket.
+    pub bucket: String,
+    /// Prefix of every key.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
+    /// Address of the store, if it is not AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Where the access key id is kept. Absent: the usual AWS environment, profile or instance role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<Reference>,
+    /// Where the secret access key is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_access_key: Option<Reference>,
+}
+
+/// A storage service of OpenDAL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpendalVault {
+    /// OpenDAL's name of the service (`gcs`, `azblob`, `sftp`, `webdav`, …).
+    pub service: String,
+    /// The service's options, by OpenDAL's names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+    /// Options that are secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Reference>,
+}

@@ -1,1 +1,15 @@
-//! stub
+//! What drillctl writes down: the events of a run, the record folded from them, the findings drawn from it by rule, and
+//! the views that people read.
+//!
+//! Events and records are plain data; this crate does no network I/O, reads no clock and knows no other crate of drillctl.
+
+mod event;
+mod record;
+
+pub use event::{
+    Backup, CheckResult, Difference, Entry, EnvironmentFacts, Event, Host, Identity, Lease, LeaseEnd, Outcome, Phase,
+    Promises, RunStarted, ScenarioFacts, Scope, Segments, Severity, Stage, StageEnd, Tool, Trigger, TriggerKind,
+};
+pub use record::{
+    Assurance, Finding, Measurements, Objective, PhaseTime, RECORD_SCHEMA, Record, Release, StageTime, Verdict,
+};

@@ -34,11 +34,13 @@ pub enum Scalar {
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("minProperties" = 1))]
 pub struct Condition {
-    /// Exactly this value.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Exactly this value; `null` for SQL's NULL.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "null_too")]
+    #[schemars(with = "Scalar")]
     pub equals: Option<Scalar>,
     /// Anything but this value.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "null_too")]
+    #[schemars(with = "Scalar")]
     pub not: Option<Scalar>,
     /// Text that this regular expression finds a match in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,6 +57,11 @@ pub struct Condition {
     /// A point in time at most this long before the instant that the drill takes as the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newer_than: Option<Span>,
+}
+
+/// `Option` takes null for absent; here null is a value like any other.
+fn null_too<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Scalar>, D::Error> {
+    Scalar::deserialize(deserializer).map(Some)
 }
 
 /// What became of comparing an observation with what was expected.
@@ -105,6 +112,9 @@ impl JsonSchema for Scalar {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": ["string", "number", "boolean", "null"] })
+        schemars::json_schema!({
+            "description": "One value: text, a number, true, false or null.",
+            "type": ["string", "number", "boolean", "null"],
+        })
     }
 }

@@ -3,8 +3,21 @@
 //!
 //! Events and records are plain data; this crate does no network I/O, reads no clock and knows no other crate of drillctl.
 
+pub mod amount;
 mod event;
+mod findings;
+mod fold;
+pub mod journal;
+mod json;
+mod ladder;
+mod leases;
+mod measure;
 mod record;
+mod junit;
+mod shown;
+pub mod text;
+mod verdict;
+mod words;
 
 pub use event::{
     Backup, CheckResult, Difference, Entry, EnvironmentFacts, Event, Host, Identity, Lease, LeaseEnd, Outcome, Phase,
@@ -13,3 +26,8 @@ pub use event::{
 pub use record::{
     Assurance, Finding, Measurements, Objective, PhaseTime, RECORD_SCHEMA, Record, Release, StageTime, Verdict,
 };
+pub use fold::{FoldError, fold};
+pub use json::{record_schema, record_sha256, to_json};
+pub use junit::junit;
+pub use ladder::{Rung, Standing};
+pub use shown::shown;

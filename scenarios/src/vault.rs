@@ -38,6 +38,7 @@ pub struct S3Vault {
     /// The bucket.
     pub bucket: String,
     /// Prefix of every key.
+    #[schemars(length(min = 0))]
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
     /// Address of the store, if it is not AWS.

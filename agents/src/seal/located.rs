@@ -35,6 +35,15 @@ pub async fn locate(cx: &Context, vault: &Vault, keys: &Keys, id: &str, expected
     Ok(Located { files, header_sha256, identity, index })
 }
 
+/// Reads the header of a snapshot, as [`locate`] does, without a key. Returns its digest with it.
+///
+/// # Errors
+/// As for [`locate`], but for keys.
+pub async fn header(vault: &Vault, id: &str, expected: Option<&str>) -> Result<(Header, String)> {
+    let (files, sha256) = Files::find(vault, id, expected).await?;
+    Ok((files.header.as_ref().clone(), sha256))
+}
+
 impl Located {
     /// Its header.
     pub fn header(&self) -> &Header {

@@ -22,6 +22,6 @@ mod verify;
 
 pub use generate::{Found, KeyKind, generate, inspect};
 pub use keys::Keys;
-pub use located::{Located, locate};
+pub use located::{Located, header, locate};
 pub use sealing::{About, Sealing, Stored};
 pub use verify::{Verified, verify};

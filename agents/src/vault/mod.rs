@@ -7,7 +7,7 @@ mod listing;
 mod objects;
 mod probe;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use opendal::Operator;
 
@@ -56,6 +56,11 @@ impl Vault {
     /// Where it is, in words; never with credentials.
     pub fn location(&self) -> &str {
         &self.location
+    }
+
+    /// The folder it is in, where it is one.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// What it can do.

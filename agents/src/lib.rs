@@ -2,6 +2,7 @@
 //! stored. It acts and observes; it never prints, never reads drillctl's configuration and never judges.
 
 mod account;
+mod app;
 mod canary;
 mod clock;
 mod context;
@@ -9,6 +10,7 @@ mod error;
 mod identity;
 mod index;
 mod mark;
+pub mod probes;
 pub mod process;
 pub mod scratches;
 pub mod seal;
@@ -20,6 +22,7 @@ mod tls;
 mod vault;
 
 pub use account::Account;
+pub use app::{Readiness, RunningApp, free_port};
 pub use canary::{Canary, CanarySeen};
 pub use clock::Clock;
 pub use context::{Context, Progress, Timings};

@@ -191,7 +191,7 @@ mod tests {
     fn a_secret_that_is_part_of_another_leaves_nothing_of_it() {
         for order in [["hunter", "hunter22"], ["hunter22", "hunter"]] {
             let (_home, secrets) = secrets();
-            order.map(|secret| secrets.remember(secret));
+            order.into_iter().for_each(|secret| secrets.remember(secret));
             assert_eq!(secrets.scrub("hunter22 hunter"), "[secret] [secret]");
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Assurance, CheckResult, Difference, Finding, Outcome, Record, Severity, Stage, StageEnd,
+    Assurance, CheckResult, Difference, Finding, Objective, Outcome, Record, Severity, Stage, StageEnd,
     amount::{counted, duration},
     verdict::{misjudged, stage_error, unmeasured, unmet},
 };
@@ -89,15 +89,19 @@ fn objectives(record: &Record) -> impl Iterator<Item = Finding> {
             Some(false) => (Severity::Major, unmet(objective)),
             None => (Severity::Warning, unmeasured(objective)),
         };
-        let promise = duration(objective.target_secs as f64);
-        let hint = (objective.met == Some(false)).then(|| {
-            format!(
-                "Make it faster or more frequent, or have the promise of {promise} in {} changed.",
-                objective.promised_in
-            )
-        });
+        let hint = (objective.met == Some(false)).then(|| relief(objective));
         Some(Finding { severity, subject: objective.title().to_owned(), statement, hint })
     })
+}
+
+/// What to do about an objective that was not met.
+fn relief(objective: &Objective) -> String {
+    let way = match objective.name.as_str() {
+        "rpo" => "Take backups more often",
+        _ => "Find the phase that takes the time, and make it faster",
+    };
+    let promise = duration(objective.target_secs as f64);
+    format!("{way}; or have the promise of {promise} changed where it is written: {}.", objective.promised_in)
 }
 
 fn stages(record: &Record) -> impl Iterator<Item = Finding> {

@@ -139,10 +139,15 @@ fn stage_unfinished(record: &Record) -> Option<String> {
     })
 }
 
-/// An objective without a measurement, in one sentence.
+/// An objective of which it is not known whether it was met, in one sentence.
 pub(crate) fn unmeasured(objective: &Objective) -> String {
-    let promise = duration(objective.target_secs as f64);
-    format!("The {} could not be measured against the {promise} promised.", objective.title())
+    let (title, promise) = (objective.title(), duration(objective.target_secs as f64));
+    match objective.achieved_secs {
+        None => format!("The {title} could not be measured against the {promise} promised."),
+        Some(secs) => {
+            format!("The {title} was {}, of {promise} promised; an aborted run does not claim it.", duration(secs))
+        }
+    }
 }
 
 fn passed(record: &Record) -> String {

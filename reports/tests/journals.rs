@@ -5,7 +5,7 @@
 use std::{env, fs, path::PathBuf};
 
 use drill_reports::{
-    Assurance, Entry, Record, Severity, Stage, Verdict, fold, html, journal, junit, record_schema,
+    Assurance, Entry, Record, Severity, Stage, Verdict, fold, from_json, html, journal, junit, record_schema,
     text::{Paint, text},
     to_json,
 };
@@ -101,7 +101,7 @@ fn the_schema_is_the_one_of_the_types_and_every_golden_record_satisfies_it() {
 fn a_record_comes_back_from_its_file_to_the_byte() {
     for name in JOURNALS {
         let json = to_json(&record(name));
-        let back: Record = serde_json::from_str(&json).unwrap();
+        let back = from_json(&json).unwrap();
         assert_eq!((&back, to_json(&back)), (&record(name), json), "{name}");
     }
 }
@@ -159,4 +159,21 @@ fn what_a_killed_run_had_open_leaks_until_it_is_swept() {
 fn stages_that_a_failure_prevented_are_not_invented() {
     let stages: Vec<_> = record("failed-wrong-key").stages.iter().map(|time| time.stage).collect();
     assert_eq!(stages, [Stage::Capture, Stage::Store, Stage::Provision, Stage::Restore, Stage::Release]);
+}
+
+#[test]
+fn a_record_of_another_version_is_refused_by_its_name() {
+    let newer = to_json(&record("leaked")).replace("drillctl-record-1", "drillctl-record-9");
+    assert_eq!(
+        from_json(&newer).unwrap_err().to_string(),
+        "record has the schema `drillctl-record-9`, expected `drillctl-record-1`"
+    );
+    assert_eq!(from_json("{\"schema\":\"drillctl-record-1\"}").unwrap_err().to_string(), "record is damaged");
+}
+
+#[test]
+fn the_digest_on_the_page_is_that_of_the_file() {
+    let record = record("leaked");
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, to_json(&record).as_bytes());
+    assert!(html(&record).contains(&format!("{}  record.json", hex::encode(digest))));
 }

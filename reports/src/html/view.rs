@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::plot::{Axis, Mark, Span};
 use crate::{
     CheckResult, Objective, Outcome, Record, Severity, StageEnd, StageTime, Standing, Verdict,
-    amount::{duration, instant},
+    amount::{counted, duration, instant},
 };
 
 /// A colour, a sign and a word; the page never speaks by colour alone.
@@ -270,4 +270,20 @@ pub(super) fn pieces(sentence: &str) -> Vec<Piece<'_>> {
         return vec![Piece { code: false, text: sentence }];
     }
     parts.into_iter().enumerate().map(|(place, text)| Piece { code: place % 2 == 1, text }).collect()
+}
+
+/// How many differences a check found, how many of them are listed, and how many of those are accepted.
+pub(super) fn differences(check: &CheckResult) -> String {
+    let listed = check.differences.len();
+    let total = listed.max(usize::try_from(check.differences_total).unwrap_or(usize::MAX));
+    let mut words = counted(total, "difference");
+    if listed < total {
+        words.push_str(&format!(", the first {listed} listed"));
+    }
+    match check.differences.iter().filter(|difference| difference.accepted.is_some()).count() {
+        0 => {}
+        accepted if accepted == total => words.push_str(", accepted"),
+        accepted => words.push_str(&format!(", {accepted} of them accepted")),
+    }
+    words
 }

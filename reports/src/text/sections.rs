@@ -68,6 +68,7 @@ fn objective_line(page: &mut Page, objective: &Objective) {
     let (mark, style, says) = match objective.met {
         Some(true) => ("✔", Style::Good, "met"),
         Some(false) => ("✘", Style::Bad, "not met"),
+        None if objective.achieved_secs.is_some() => ("·", Style::Dim, "unclaimed"),
         None => ("?", Style::Doubtful, "not known"),
     };
     let promise = padded(&format!("of {}", duration(target)), 14);

@@ -13,7 +13,11 @@ pub fn duration(secs: f64) -> String {
     if millis < 1000 {
         format!("{millis} ms")
     } else if tenths < 600 {
-        if tenths.is_multiple_of(10) { format!("{} s", tenths / 10) } else { format!("{}.{} s", tenths / 10, tenths % 10) }
+        if tenths.is_multiple_of(10) {
+            format!("{} s", tenths / 10)
+        } else {
+            format!("{}.{} s", tenths / 10, tenths % 10)
+        }
     } else if whole < 3600 {
         two_units(whole, 60, ["m", "s"])
     } else if minutes < 48 * 60 {
@@ -87,10 +91,11 @@ mod tests {
 
     #[test]
     fn durations_have_two_units_and_never_sixty_of_the_smaller() {
-        let shown = [-1.0, 0.0, 0.0004, 0.34, 0.9996, 1.0, 12.34, 59.94, 59.96, 252.0, 900.0, 3599.6, 7380.0, 273_600.0];
+        let shown =
+            [-1.0, 0.0, 0.0004, 0.34, 0.9996, 1.0, 12.34, 59.94, 59.96, 252.0, 900.0, 3599.6, 7380.0, 273_600.0];
         let expected = [
-            "0 ms", "0 ms", "0 ms", "340 ms", "1 s", "1 s", "12.3 s", "59.9 s", "1 m", "4 m 12 s", "15 m", "1 h", "2 h 3 m",
-            "3 d 4 h",
+            "0 ms", "0 ms", "0 ms", "340 ms", "1 s", "1 s", "12.3 s", "59.9 s", "1 m", "4 m 12 s", "15 m", "1 h",
+            "2 h 3 m", "3 d 4 h",
         ];
         assert_eq!(shown.map(duration), expected);
     }

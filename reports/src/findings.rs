@@ -64,7 +64,9 @@ fn advice(level: Assurance) -> &'static str {
             "Find out which step loses or changes the things named; accept a harmless difference in the scenario, with an owner \
              and an end date."
         }
-        Assurance::ApplicationHealthy => "Look at the application's log in the run's folder: its data is there, yet it is not well.",
+        Assurance::ApplicationHealthy => {
+            "Look at the application's log in the run's folder: its data is there, yet it is not well."
+        }
         Assurance::SystemsAgree => "Restore the systems to one instant, and compare them again.",
     }
 }
@@ -89,7 +91,10 @@ fn objectives(record: &Record) -> impl Iterator<Item = Finding> {
         };
         let promise = duration(objective.target_secs as f64);
         let hint = (objective.met == Some(false)).then(|| {
-            format!("Make it faster or more frequent, or have the promise of {promise} in {} changed.", objective.promised_in)
+            format!(
+                "Make it faster or more frequent, or have the promise of {promise} in {} changed.",
+                objective.promised_in
+            )
         });
         Some(Finding { severity, subject: objective.title().to_owned(), statement, hint })
     })

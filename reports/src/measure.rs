@@ -73,7 +73,10 @@ impl Instants {
         if secs > 0.0 {
             return Some(secs);
         }
-        odd.push(warning("recovery time", "The clock shows no time between failure and recovery, so it was not measured."));
+        odd.push(warning(
+            "recovery time",
+            "The clock shows no time between failure and recovery, so it was not measured.",
+        ));
         None
     }
 

@@ -72,7 +72,9 @@ pub(crate) fn unmet(objective: &Objective) -> String {
     let achieved = objective.achieved_secs.unwrap_or(target);
     let (took, over, promise) = (duration(achieved), duration(achieved - target), duration(target));
     match objective.name.as_str() {
-        "rpo" => format!("The newest restored data was {took} old at the failure, {over} older than the {promise} promised."),
+        "rpo" => {
+            format!("The newest restored data was {took} old at the failure, {over} older than the {promise} promised.")
+        }
         _ => format!("The recovery took {took}, {over} longer than the {promise} promised."),
     }
 }
@@ -91,7 +93,9 @@ fn aborted(record: &Record, ending: &Ending) -> Option<String> {
     let place = last.map_or("before its first stage".to_owned(), |last| format!("in the stage {}", last.stage));
     match ending {
         Ending::Ended => None,
-        Ending::Interrupted(by) => Some(format!("The run was stopped {} by {}.", interrupted_place(record), fragment(by))),
+        Ending::Interrupted(by) => {
+            Some(format!("The run was stopped {} by {}.", interrupted_place(record), fragment(by)))
+        }
         Ending::Swept => Some(format!("The run died {place}; a later process cleaned up after it.")),
         Ending::Open => Some(format!("The journal breaks off {place}: the run died, or is still going on.")),
     }
@@ -155,10 +159,11 @@ fn passed(record: &Record) -> String {
         1 => "the objective was met",
         _ => "both objectives were met",
     };
-    let accepted = match record.checks.iter().flat_map(|check| &check.differences).filter(|d| d.accepted.is_some()).count() {
-        0 => String::new(),
-        count => format!(" with {}", counted(count, "accepted difference")),
-    };
+    let accepted =
+        match record.checks.iter().flat_map(|check| &check.differences).filter(|d| d.accepted.is_some()).count() {
+            0 => String::new(),
+            count => format!(" with {}", counted(count, "accepted difference")),
+        };
     let left = if record.leaked() { ", but something was left behind" } else { "" };
     format!("{checks}{accepted}, {reach}; {promises}{left}.")
 }

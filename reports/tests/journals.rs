@@ -1,5 +1,6 @@
 //! Journals of every kind of end, kept for ever: each still reads, folds to the record beside it, and is shown as it was.
 //! `UPDATE=1 cargo test -p drill-reports` writes what is expected anew; read the difference before committing it.
+#![allow(clippy::unwrap_used)]
 
 use std::{env, fs, path::PathBuf};
 
@@ -148,7 +149,10 @@ fn what_a_killed_run_had_open_leaks_until_it_is_swept() {
     let before = fold(&all[..killed]).unwrap();
     assert_eq!((before.release.leaked.len(), before.ended_at, before.release.swept), (2, None, false));
     let after = fold(&all).unwrap();
-    assert_eq!((after.release.leaked.len(), after.ended_at, after.release.swept), (0, Some(all.last().unwrap().at), true));
+    assert_eq!(
+        (after.release.leaked.len(), after.ended_at, after.release.swept),
+        (0, Some(all.last().unwrap().at), true)
+    );
 }
 
 #[test]

@@ -17,8 +17,11 @@ pub(super) fn headline(page: &mut Page, record: &Record) {
     let badge = format!(" {} ", record.verdict.to_string().to_uppercase());
     let leaked = if record.leaked() { " LEAKED " } else { "" };
     let indent = badge.len() + leaked.len() + 2;
-    let lead =
-        format!("{}{}  ", page.paint(Style::Badge(record.verdict), &badge), page.paint(Style::Badge(Verdict::Failed), leaked));
+    let lead = format!(
+        "{}{}  ",
+        page.paint(Style::Badge(record.verdict), &badge),
+        page.paint(Style::Badge(Verdict::Failed), leaked)
+    );
     page.hanging(&lead, indent, &record.scenario.title, Some(Style::Strong));
     page.hanging(&" ".repeat(indent), indent, &record.because, None);
     if record.verdict == Verdict::Aborted && !record.checks.is_empty() {
@@ -91,9 +94,14 @@ pub(super) fn ladder(page: &mut Page, record: &Record) {
     for rung in record.ladder() {
         let (mark, style, says) = standing_words(rung.standing);
         let mark = page.paint(style, mark);
-        let counts = if rung.checks == 0 { String::new() } else { format!("{} of {} passed", rung.passed, rung.checks) };
-        let says = page.paint(style, &padded(says, 22));
-        page.line(&format!("  {mark} {} {says} {counts}", padded(&rung.level.to_string(), 24)));
+        let level = padded(&rung.level.to_string(), 24);
+        if rung.checks == 0 {
+            let says = page.paint(style, says);
+            page.line(&format!("  {mark} {level} {says}"));
+        } else {
+            let says = page.paint(style, &padded(says, 22));
+            page.line(&format!("  {mark} {level} {says} {} of {} passed", rung.passed, rung.checks));
+        }
     }
 }
 

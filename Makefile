@@ -72,6 +72,11 @@ image: ## the image drillctl:latest, by the Docker engine of this host
 .PHONY: install
 install: dist ## the binary, man pages and completions below PREFIX (/usr/local)
 	install -D --mode 755 $(DIST) $(DESTDIR)$(PREFIX)/bin/drillctl
+	$(DIST) man $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/site-functions fish/vendor_completions.d)
+	$(DIST) completions bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/drillctl
+	$(DIST) completions zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_drillctl
+	$(DIST) completions fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/drillctl.fish
 
 .PHONY: clean
 clean: ## remove everything that was built or drilled

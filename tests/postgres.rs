@@ -31,14 +31,13 @@ CREATE SEQUENCE sales.invoice START 4242; SELECT nextval('sales.invoice');
 SELECT lo_from_bytea(0, '\\xdeadbeef'::bytea);
 ";
 
-/// The example scenario, in a world of its own with a scratch that uses these programs.
-fn example(world: &World, scratch: &str) {
+/// The example scenario, in a world of its own, with a scratch that uses these programs.
+fn example(world: &World, bin: Option<PathBuf>) {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios/postgres.yaml");
-    let text = std::fs::read_to_string(root).expect("the example");
-    let text = text.replace("../target/drill/", "");
-    let text = text.replace("  postgres: {}\n", &format!("  postgres: {scratch}\n"));
-    assert!(scratch == "{}" || text.contains(scratch), "the example has the scratch this test changes: {text}");
-    world.write("scenario.yaml", text);
+    let text = std::fs::read_to_string(root).expect("the example").replace("../target/drill/", "");
+    let (before, after) = text.split_once("scratch:\n  postgres:\n").expect("the example has a postgres scratch");
+    let bin = bin.map(|bin| format!("    bin: {}\n", bin.display())).unwrap_or_default();
+    world.write("scenario.yaml", format!("{before}scratch:\n  postgres:\n{bin}{after}"));
 }
 
 fn drill(world: &World, cluster: &Cluster) -> (Finished, Value) {
@@ -50,7 +49,7 @@ fn drill(world: &World, cluster: &Cluster) -> (Finished, Value) {
 }
 
 /// The server's programs, with a `pg_restore` that does something to the restored database after its work.
-fn meddling(world: &World, cluster: &Cluster, statement: &str) -> String {
+fn meddling(world: &World, cluster: &Cluster, statement: &str) -> PathBuf {
     let bin = world.path("bin");
     std::fs::create_dir_all(&bin).expect("bin");
     for program in std::fs::read_dir(cluster.bin()).expect("programs").flatten() {
@@ -62,7 +61,7 @@ fn meddling(world: &World, cluster: &Cluster, statement: &str) -> String {
     let real = cluster.bin().display();
     let script = format!("#!/bin/sh\n\"{real}/pg_restore\" \"$@\" || exit $?\nexec \"{real}/psql\" -XAtq -v ON_ERROR_STOP=1 -d shop -c \"{statement}\" >&2\n");
     world.script("bin/pg_restore", &script);
-    format!("{{bin: {}}}", bin.display())
+    bin
 }
 
 #[test]
@@ -70,7 +69,7 @@ fn a_database_with_a_million_rows_is_drilled_and_every_change_to_it_is_named() {
     let cluster = Cluster::start();
     cluster.sql(SCHEMA);
     let world = World::new();
-    example(&world, "{}");
+    example(&world, None);
     let (finished, record) = drill(&world, &cluster);
     assert_eq!(finished.code, Some(0), "{}\n{record:#}", finished.stderr);
     let content = check(&record, "content");
@@ -84,7 +83,7 @@ fn a_database_with_a_million_rows_is_drilled_and_every_change_to_it_is_named() {
         ("DROP TRIGGER customers_note ON sales.customers", "trigger:"),
         ("SELECT setval('sales.invoice', 1)", "sequence:sales.invoice"),
     ] {
-        example(&world, &meddling(&world, &cluster, statement));
+        example(&world, Some(meddling(&world, &cluster, statement)));
         let (finished, record) = drill(&world, &cluster);
         assert_eq!(finished.code, Some(1), "{statement}: {}\n{record:#}", finished.stderr);
         let finding = record["findings"][0]["statement"].to_string();

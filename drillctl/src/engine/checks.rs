@@ -3,7 +3,7 @@
 use drill_agents::scratches::Environment;
 use drill_agents::seal::Located;
 use drill_agents::{Index, differences};
-use drill_reports::{Assurance, CheckResult, Difference, Event, Outcome};
+use drill_reports::{Assurance, CheckResult, Difference, Event, Outcome, Severity};
 use drill_scenarios::Level;
 use jiff::tz::TimeZone;
 
@@ -19,20 +19,30 @@ const KEPT: usize = 100;
 pub(super) async fn verify(engine: &mut Engine<'_>, located: &Located, environment: &dyn Environment) -> Result<(), Stop> {
     let (cx, scenario) = (engine.cx, engine.plan.scenario());
     cx.progress.begin(located.header().stream_bytes());
-    let began = cx.clock.elapsed();
-    let level = scenario.verify.level;
-    let observed = environment.observe(cx, located.index(), level).await?;
-    let found = differences(located.index(), &observed, level);
-    let mut check = passed("content", title(level), assurance(level), &counted(located.index()));
-    check.secs = (cx.clock.elapsed() - began).as_secs_f64();
-    check.evidence_sha256 = Some(host::sha256(&serde_json::to_vec(&observed).expect("an index is plain data")));
-    let check = judged(engine, check, found, &counted(&observed));
-    engine.journal.append(Event::Checked(Box::new(check)))?;
+    content(engine, located.index(), environment).await?;
     canary(engine, environment).await?;
     if let Some((at, by)) = environment.newest(cx, scenario.objectives.newest.as_ref()).await? {
         engine.journal.append(Event::NewestFound { at, by })?;
     }
     Ok(())
+}
+
+/// Holds what is in the environment against what was captured. Where nothing is known of that, as for a dump that another
+/// program made, nothing is claimed.
+async fn content(engine: &Engine<'_>, captured: &Index, environment: &dyn Environment) -> Result<(), Stop> {
+    if captured.entries.is_empty() && captured.databases.is_empty() {
+        let statement = "The source tells nothing about its content, so what came back was not compared with it.".into();
+        let noted = Event::Noted { severity: Severity::Warning, subject: "content".into(), statement };
+        return Ok(engine.journal.append(noted)?);
+    }
+    let (cx, level) = (engine.cx, engine.plan.scenario().verify.level);
+    let began = cx.clock.elapsed();
+    let observed = environment.observe(cx, captured, level).await?;
+    let mut check = passed("content", title(level), assurance(level), &counted(captured));
+    check.secs = (cx.clock.elapsed() - began).as_secs_f64();
+    check.evidence_sha256 = Some(host::sha256(&serde_json::to_vec(&observed).expect("an index is plain data")));
+    let check = judged(engine, check, differences(captured, &observed, level), &counted(&observed));
+    Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
 }
 
 /// The canary that this run planted must come back with this run's nonce.

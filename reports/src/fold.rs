@@ -240,3 +240,76 @@ fn blank(at: Timestamp, start: &RunStarted) -> Record {
         not_recorded: NOT_RECORDED.map(str::to_owned).to_vec(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal;
+
+    /// The entries of a run that passed, with `extra` put in at a place and all numbered anew.
+    fn with(place: usize, extra: Event) -> Vec<Entry> {
+        let passed = include_bytes!("../tests/journals/passed-postgres.ndjson");
+        let mut entries = journal::read(passed).unwrap().entries;
+        let place = place.min(entries.len());
+        let near = entries[place.saturating_sub(1)].clone();
+        entries.insert(place, Entry { event: extra, ..near });
+        for (seq, entry) in entries.iter_mut().enumerate() {
+            entry.seq = seq as u64;
+        }
+        entries
+    }
+
+    #[test]
+    fn nothing_folds_without_the_start_of_a_run() {
+        assert_eq!(fold(&[]).unwrap_err(), FoldError::Empty);
+        let entries = with(0, Event::FailureDeclared);
+        assert_eq!(fold(&entries).unwrap_err(), FoldError::NotStarted);
+    }
+
+    #[test]
+    fn a_journal_that_contradicts_itself_proves_no_pass() {
+        let start = with(1, Event::Swept)[0].event.clone();
+        let lease = |id: &str| id.to_owned();
+        let contradictions = [
+            (5, start),
+            (5, Event::LeaseEnded { id: lease("nobody's"), how: crate::LeaseEnd::Removed }),
+            (5, Event::LeaseStuck { id: lease("nobody's"), error: String::new() }),
+            (5, Event::StageStarted { stage: Stage::Capture, deadline_secs: 1 }),
+            (1, Event::StageEnded { stage: Stage::Verify, end: StageEnd::Done, secs: 1.0 }),
+            (usize::MAX, Event::FailureDeclared),
+        ];
+        for (place, event) in contradictions {
+            let record = fold(&with(place, event.clone())).unwrap();
+            assert_eq!(record.verdict, Verdict::Errored, "{event:?}");
+            assert!(record.because.starts_with("The journal contradicts itself at entry "), "{}", record.because);
+        }
+    }
+
+    #[test]
+    fn what_comes_after_the_end_can_not_make_a_check_pass() {
+        let entries = with(usize::MAX, Event::FailureDeclared);
+        let check = entries.iter().find(|entry| matches!(entry.event, Event::Checked(_))).unwrap().event.clone();
+        let late = fold(&with(usize::MAX, check)).unwrap();
+        assert_eq!(late.checks.len(), fold(&entries).unwrap().checks.len());
+    }
+
+    #[test]
+    fn a_sweep_after_the_end_leaves_the_verdict_alone_and_one_before_it_does_not() {
+        let after = fold(&with(usize::MAX, Event::Swept)).unwrap();
+        assert_eq!((after.verdict, after.release.swept), (Verdict::Passed, true));
+        let before = fold(&with(20, Event::Swept)).unwrap();
+        assert_eq!((before.verdict, before.release.swept), (Verdict::Aborted, true));
+    }
+
+    #[test]
+    fn releasing_a_thing_again_is_no_contradiction() {
+        let again = Event::LeaseEnded { id: "canary".to_owned(), how: crate::LeaseEnd::Absent };
+        assert_eq!(fold(&with(usize::MAX, again)).unwrap().verdict, Verdict::Passed);
+    }
+
+    #[test]
+    fn a_stage_that_was_interrupted_aborts_even_if_nobody_says_by_whom() {
+        let entries = with(2, Event::StageEnded { stage: Stage::Capture, end: StageEnd::Interrupted, secs: 0.1 });
+        assert_eq!(fold(&entries).unwrap().verdict, Verdict::Aborted);
+    }
+}

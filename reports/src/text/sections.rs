@@ -73,21 +73,25 @@ fn objective_line(page: &mut Page, objective: &Objective) {
     };
     let promise = padded(&format!("of {}", duration(target)), 14);
     let verdict = page.paint(style, &format!("{mark} {}", padded(says, 9)));
-    let track = objective.achieved_secs.map(|secs| page.paint(style, &objective_track(secs, target)));
-    let track = track.unwrap_or_default();
+    let track =
+        objective.achieved_secs.map_or(String::new(), |secs| objective_track(page, style, secs / target.max(0.001)));
     page.line(&format!("  {}{} {promise}{verdict} {track}", padded(objective.title(), 16), padded_left(&achieved, 12)));
 }
 
-/// The achieved time as a bar, the target as a stroke across it.
-fn objective_track(achieved: f64, target: f64) -> String {
-    let scale = achieved.max(target).max(0.001);
-    let mark = (((target / scale) * (TRACK - 1) as f64).round() as usize).min(TRACK - 1);
+/// The achieved part of the target as a bar, the target as a stroke across it, what is left as a thin line.
+fn objective_track(page: &Page, style: Style, part: f64) -> String {
+    let scale = part.max(1.0);
+    let mark = ((TRACK - 1) as f64 / scale).round() as usize;
+    let bar = bar(0.0, part / scale, TRACK);
+    let filled = bar.trim_end().chars().count();
     let cell = |(column, character)| match character {
         _ if column == mark => '┃',
         ' ' => '─',
-        filled => filled,
+        full => full,
     };
-    bar(0.0, achieved / scale, TRACK).chars().enumerate().map(cell).collect()
+    let (used, left): (Vec<_>, Vec<_>) = bar.chars().enumerate().partition(|(column, _)| *column < filled);
+    let draw = |cells: Vec<(usize, char)>| cells.into_iter().map(cell).collect::<String>();
+    format!("{}{}", page.paint(style, &draw(used)), page.paint(Style::Dim, &draw(left)))
 }
 
 pub(super) fn ladder(page: &mut Page, record: &Record) {

@@ -139,7 +139,7 @@ fn accepted(check: &CheckResult) -> Vec<Finding> {
         severity: Severity::Info,
         subject: check.id.clone(),
         statement: format!(
-            "{} accepted ({}): `{}` ({}){}.",
+            "{} accepted by {}: `{}` ({}){}.",
             counted(differences.len(), "difference"),
             acceptance.trim_end_matches('.'),
             differences[0].subject,

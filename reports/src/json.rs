@@ -3,7 +3,6 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
-use thiserror::Error;
 
 use crate::{RECORD_SCHEMA, Record};
 
@@ -13,32 +12,6 @@ pub fn to_json(record: &Record) -> String {
     let mut text = serde_json::to_string_pretty(record).expect("a record has string keys only");
     text.push('\n');
     text
-}
-
-/// Reads the text of a `record.json`.
-///
-/// # Errors
-/// When the text is no JSON, is no record, or is a record of a version that this program does not know.
-pub fn from_json(text: &str) -> Result<Record, RecordError> {
-    let value: Value = serde_json::from_str(text).map_err(RecordError::Malformed)?;
-    match value["schema"].as_str() {
-        Some(RECORD_SCHEMA) => serde_json::from_value(value).map_err(RecordError::Malformed),
-        other => Err(RecordError::Version { found: other.unwrap_or("none").to_owned() }),
-    }
-}
-
-/// Why a `record.json` can't be read.
-#[derive(Debug, Error)]
-pub enum RecordError {
-    /// It is no JSON, or not the JSON of a record.
-    #[error("record is damaged")]
-    Malformed(#[source] serde_json::Error),
-    /// Its version is unknown, or it names none.
-    #[error("record has the schema `{found}`, expected `{RECORD_SCHEMA}`")]
-    Version {
-        /// What it names, `none` if it names none.
-        found: String,
-    },
 }
 
 /// SHA-256 of the text of `record.json`, hexadecimal: what `sha256sum record.json` says.

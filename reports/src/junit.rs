@@ -65,7 +65,7 @@ fn check(check: &CheckResult) -> TestCase {
 fn differences(check: &CheckResult) -> String {
     let mut text = format!("expected: {}\nobserved: {}\n", check.expected, check.observed);
     for difference in &check.differences {
-        let accepted = difference.accepted.as_ref().map_or(String::new(), |by| format!(" (accepted: {by})"));
+        let accepted = difference.accepted.as_ref().map_or(String::new(), |by| format!(" (accepted by {by})"));
         text.push_str(&format!("{}: {}{accepted}\n", difference.subject, difference.statement));
     }
     let more = check.differences_total.saturating_sub(check.differences.len() as u64);

@@ -26,7 +26,7 @@ pub use event::{
 };
 pub use fold::{FoldError, fold};
 pub use html::html;
-pub use json::{RecordError, from_json, record_schema, record_sha256, to_json};
+pub use json::{record_schema, record_sha256, to_json};
 pub use junit::junit;
 pub use ladder::{Rung, Standing};
 pub use record::{

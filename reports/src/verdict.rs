@@ -63,7 +63,10 @@ pub(crate) fn judge(record: &Record, ending: &Ending, contradiction: Option<&str
 /// A check that was judged other than passed, in one sentence.
 pub(crate) fn misjudged(check: &CheckResult) -> String {
     let what = if check.outcome == Outcome::Failed { "failed" } else { "could not be judged" };
-    format!("The check `{}` {what}: {}.", check.id, fragment(&check.observed))
+    match fragment(&check.observed) {
+        "" => format!("The check `{}` {what}.", check.id),
+        observed => format!("The check `{}` {what}: {observed}.", check.id),
+    }
 }
 
 /// An objective that was not met, in one sentence.
@@ -130,6 +133,8 @@ fn errored(record: &Record) -> Option<String> {
 /// What is wrong with a release shows in its leases, which have an exit code of their own.
 fn stage_unfinished(record: &Record) -> Option<String> {
     Stage::LINE.into_iter().find_map(|stage| match record.stages.iter().find(|time| time.stage == stage) {
+        // Where a snapshot that rests already was chosen, there is nothing to store.
+        None if stage == Stage::Store && record.backup.is_some() => None,
         None => Some(format!("The stage {stage} never happened.")),
         Some(time) => match &time.end {
             None => Some(format!("The stage {stage} never ended.")),

@@ -77,7 +77,7 @@ impl Stage {
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Capture => "take the backup and seal it",
+            Self::Capture => "take the backup, or choose one",
             Self::Store => "complete the snapshot in the vault",
             Self::Provision => "make the environment",
             Self::Restore => "fetch, open and restore",

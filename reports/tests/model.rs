@@ -117,6 +117,7 @@ impl Script {
                 title: words(),
                 owner: words(),
                 criticality: words(),
+                path: words(),
                 sha256: words(),
                 git_revision: Some(words()),
             },

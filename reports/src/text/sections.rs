@@ -149,7 +149,7 @@ fn check_lines(page: &mut Page, check: &CheckResult) {
 fn differences(page: &mut Page, check: &CheckResult) {
     for Difference { subject, statement, accepted } in check.differences.iter().take(DIFFERENCES) {
         let (mark, style) = if accepted.is_some() { ("≈", Style::Dim) } else { ("≠", Style::Bad) };
-        let accepted = accepted.as_ref().map_or(String::new(), |by| format!(" — accepted: {by}"));
+        let accepted = accepted.as_ref().map_or(String::new(), |by| format!(" — accepted by {by}"));
         let lead = format!("       {} ", page.paint(style, mark));
         page.hanging(&lead, 9, &format!("{subject}: {statement}{accepted}"), None);
     }

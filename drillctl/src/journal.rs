@@ -50,7 +50,7 @@ impl Journal {
         let wrong = |cause| Failure::io("opening journal", path.display(), cause);
         let bytes = std::fs::read(path).map_err(wrong)?;
         let read = drill_reports::journal::read(&bytes).map_err(|e| Failure::errored(format!("{}: {e}", path.display())))?;
-        let length = whole_lines(&bytes);
+        let length = read.whole_bytes as u64;
         let file = File::options().write(true).open(path).map_err(wrong)?;
         file.set_len(length).map_err(wrong)?;
         let inner = Inner { file, length, entries: read.entries, timed: false };
@@ -111,11 +111,6 @@ fn scrub(value: &mut serde_json::Value, secrets: &Secrets) {
         serde_json::Value::Object(fields) => fields.values_mut().for_each(|field| scrub(field, secrets)),
         _ => {}
     }
-}
-
-/// Length of the lines that are whole.
-fn whole_lines(bytes: &[u8]) -> u64 {
-    bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last as u64 + 1)
 }
 
 fn sync_parent(path: &Path) -> std::io::Result<()> {

@@ -135,6 +135,25 @@ impl Source {
         }
     }
 
+    /// What it covers, in words for the report.
+    pub fn covers(&self) -> Vec<String> {
+        match self {
+            Self::Directory(source) => {
+                let folder = format!("The folder {} with everything below it.", source.path.display());
+                let databases = source.sqlite.iter().map(|path| format!("The SQLite database {} in it.", path.display()));
+                std::iter::once(folder).chain(databases).collect()
+            }
+            Self::Sqlite(source) => vec![format!("The SQLite database {}.", source.path.display())],
+            Self::Postgres(source) if source.schemas.is_empty() => vec!["The PostgreSQL database, all schemas.".into()],
+            Self::Postgres(source) => {
+                source.schemas.iter().map(|schema| format!("The schema {schema} of the PostgreSQL database.")).collect()
+            }
+            Self::Command(source) => {
+                vec![format!("What the program {} writes.", source.argv.first().map_or("", String::as_str))]
+            }
+        }
+    }
+
     /// What the scenario tells the source to leave out, as statements for the report.
     pub fn left_out(&self) -> Vec<String> {
         match self {

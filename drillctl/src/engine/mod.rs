@@ -204,7 +204,7 @@ fn started(cx: &Context, plan: &Plan, about: Circumstances) -> RunStarted {
         host: about.host,
         trigger: about.trigger,
         scope: Scope {
-            covered: vec![scenario.title.clone()],
+            covered: scenario.source.covers(),
             excluded: scenario.exclusions.iter().cloned().chain(scenario.source.left_out()).collect(),
             data_class: scenario.data_class.clone(),
             sampling: None,

@@ -63,13 +63,9 @@ fn proved(engine: &Engine<'_>, located: &Located, secs: f64) -> Result<(), Failu
     let intact = CheckResult {
         observed: format!("{count} segments, {sealed}, and the index, each with its recorded SHA-256"),
         secs,
-        ..passed("sealed-bytes", "The vault returns the bytes that were stored", Assurance::BytesIntact, "every sealed file has its recorded SHA-256")
+        ..intact()
     };
-    let opens = CheckResult {
-        observed: format!("opened with {}", located.opened_with()),
-        secs,
-        ..passed("opens", "An identity of the scenario opens the snapshot", Assurance::Decrypts, "every sealed file opens")
-    };
+    let opens = CheckResult { observed: format!("opened with {}", located.opened_with()), secs, ..opens() };
     engine.journal.append(Event::Checked(Box::new(intact)))?;
     engine.journal.append(Event::Checked(Box::new(opens)))
 }
@@ -77,9 +73,7 @@ fn proved(engine: &Engine<'_>, located: &Located, secs: f64) -> Result<(), Failu
 /// What the restoring program complained about is a difference, unless an exception covers it.
 fn complaints(engine: &Engine<'_>, restored: &Restored, secs: f64) -> Result<(), Stop> {
     let complaints = restored.complaints.iter().map(|line| (format!("restore:{line}"), "was reported while restoring".into()));
-    let expected = "it restores without complaint";
-    let mut check = passed("restores", "The snapshot restores", Assurance::Restores, expected);
-    check.secs = secs;
+    let check = CheckResult { secs, ..restores() };
     let check = judged(engine, check, complaints.collect(), "restored without complaint");
     Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
 }
@@ -87,18 +81,31 @@ fn complaints(engine: &Engine<'_>, restored: &Restored, secs: f64) -> Result<(),
 /// An error that says something about the backup is a failed check at the level that it denies, after which there is nothing to
 /// go on with; any other leaves the drill without an answer.
 pub(super) fn blamed(engine: &Engine<'_>, error: Error) -> Stop {
-    let (id, title, level) = match error.kind() {
-        Kind::Corrupt => ("sealed-bytes", "The vault returns the bytes that were stored", Assurance::BytesIntact),
-        Kind::WrongKey => ("opens", "An identity of the scenario opens the snapshot", Assurance::Decrypts),
-        Kind::Unrestorable => ("restores", "The snapshot restores", Assurance::Restores),
+    let denied = match error.kind() {
+        Kind::Corrupt => intact(),
+        Kind::WrongKey => opens(),
+        Kind::Unrestorable => restores(),
         _ => return Stop::Error(error),
     };
-    let observed = error.chain();
-    let check = CheckResult { outcome: Outcome::Failed, observed, ..passed(id, title, level, "it does") };
+    let check = CheckResult { outcome: Outcome::Failed, observed: error.chain(), ..denied };
     match engine.journal.append(Event::Checked(Box::new(check))) {
         Ok(()) => Stop::Failed,
         Err(failure) => Stop::Journal(failure),
     }
+}
+
+fn intact() -> CheckResult {
+    let (title, expected) = ("The vault returns the bytes that were stored", "every sealed file has its recorded SHA-256");
+    passed("sealed-bytes", title, Assurance::BytesIntact, expected)
+}
+
+fn opens() -> CheckResult {
+    let (title, expected) = ("An identity of the scenario opens the snapshot", "every sealed file opens");
+    passed("opens", title, Assurance::Decrypts, expected)
+}
+
+fn restores() -> CheckResult {
+    passed("restores", "The snapshot restores", Assurance::Restores, "it restores to its end, without complaint")
 }
 
 /// A passed check of the engine's own.

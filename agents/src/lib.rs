@@ -9,6 +9,7 @@ mod error;
 mod identity;
 mod index;
 mod mark;
+mod postgres;
 pub mod process;
 pub mod scratches;
 mod secret;

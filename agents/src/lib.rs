@@ -11,6 +11,7 @@ mod identity;
 mod index;
 mod mark;
 pub mod probes;
+mod postgres;
 pub mod process;
 pub mod scratches;
 pub mod seal;

@@ -2,6 +2,7 @@
 //! stored. It acts and observes; it never prints, never reads drillctl's configuration and never judges.
 
 mod account;
+mod buffers;
 mod canary;
 mod clock;
 mod context;

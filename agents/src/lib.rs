@@ -3,6 +3,7 @@
 
 mod account;
 mod app;
+mod buffers;
 mod canary;
 mod clock;
 mod context;

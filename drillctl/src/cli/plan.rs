@@ -8,6 +8,7 @@ use drill_reports::amount::bytes;
 use serde::Serialize;
 
 use super::{Ended, Options, say, say_json};
+use crate::failure::Failure;
 use crate::plan::{Choice, Forecast, Plan, ScenarioFile};
 
 #[derive(Debug, Args)]
@@ -26,7 +27,8 @@ struct Planned<'a> {
 pub(super) async fn plan(options: &Options, arguments: &Arguments) -> Ended {
     let file = ScenarioFile::read(&arguments.scenario)?;
     let secrets = file.secrets();
-    let folder = options.state_folder()?.join("runs").join("planned");
+    let folder = std::path::absolute(options.state_folder()?.join("runs").join("planned"))
+        .map_err(|cause| Failure::io("finding", "the state folder", cause))?;
     let cx = Context::new("planned", &folder, Clock::system(), secrets.clone());
     let plan = Plan::build(&cx, file, Choice::Capture).await.map_err(|failure| failure.scrubbed(&secrets))?;
     let planned = Planned { scenario: plan.scenario().name.as_str(), steps: steps(&plan), forecast: &plan.forecast };

@@ -102,12 +102,12 @@ impl<'a> Walk<'a> {
                 self.kind(entries, choices, path, key);
             }
             Content::Scalar(Value::Null) => {
-                self.mend(path, Mend::Remove);
+                self.mend(path, Mend::one_of(choices));
                 self.say(path, key, format!("{} has no value", path.label()), explained(choices));
             }
             _ => {
                 let is = called(self.text, node);
-                self.mend(path, Mend::Remove);
+                self.mend(path, Mend::one_of(choices));
                 let message = format!("{} must be {}, but is {is}", path.label(), options(choices));
                 self.say(path, spot(node, key), message, explained(choices));
             }
@@ -130,7 +130,7 @@ impl<'a> Walk<'a> {
             None => {
                 let message = format!("{} must be {}, but is `{word}`", path.label(), options(choices));
                 let meant = closest(word, choices.iter().map(|choice| choice.word));
-                self.mend(path, meant.map_or(Mend::Remove, |meant| Mend::Replace(meant.into())));
+                self.mend(path, meant.map_or_else(|| Mend::one_of(choices), |meant| Mend::Replace(meant.into())));
                 self.say(path, node.place, message, meant.map_or_else(|| explained(choices), did_you_mean));
             }
         }
@@ -150,7 +150,7 @@ impl<'a> Walk<'a> {
                 ),
                 None => {
                     let meant = closest(&entry.key, choices.iter().map(|choice| choice.word));
-                    self.mend(&below, meant.map_or(Mend::Remove, |meant| Mend::Rename(meant.into())));
+                    self.mend(&below, meant.map_or(Mend::StandIn(None), |meant| Mend::Rename(meant.into())));
                     let message = format!("`{}` is not a kind of {}", entry.key, path.label());
                     self.say(&below, entry.place, message, meant.map_or_else(|| explained(choices), did_you_mean));
                 }
@@ -212,7 +212,7 @@ impl<'a> Walk<'a> {
         }
         let meant = closest(&entry.key, words.iter().map(|word| word.word));
         let below = path.key(&entry.key);
-        self.mend(&below, Mend::Remove);
+        self.mend(&below, Mend::StandIn(None));
         let message = format!("`{}` is not known in {}", entry.key, path.label());
         self.say(&below, entry.place, message, meant.map_or_else(|| explained(&words), did_you_mean));
     }
@@ -222,7 +222,7 @@ impl<'a> Walk<'a> {
         let meant = closest(&entry.key, keys(schema));
         let below = path.key(&entry.key);
         let hint = meant.map_or_else(|| format!("Known here: {}.", listed(keys(schema))), did_you_mean);
-        self.mend(&below, meant.map_or(Mend::Remove, |meant| Mend::Rename(meant.into())));
+        self.mend(&below, meant.map_or(Mend::StandIn(None), |meant| Mend::Rename(meant.into())));
         self.say(&below, entry.place, format!("`{}` is not a key of {}", entry.key, path.label()), hint);
         meant
     }
@@ -233,6 +233,9 @@ impl<'a> Walk<'a> {
             .collect();
         if absent.is_empty() {
             return;
+        }
+        for name in &absent {
+            self.mend(&path.key(name), Mend::stand_in(follow(self.root, &schema["properties"][*name])));
         }
         let verb = if absent.len() == 1 { "is" } else { "are" };
         let inside = if path.is_root() { String::new() } else { format!(" in {}", path.label()) };
@@ -265,7 +268,7 @@ impl<'a> Walk<'a> {
         if let Some(least) = schema["minimum"].as_i64()
             && value.as_i64().is_some_and(|number| number < least)
         {
-            self.mend(path, Mend::Remove);
+            self.mend(path, Mend::stand_in(schema));
             let message = format!("{label} must not be below {least}, but is {value}");
             return self.say(path, node.place, message, format!("Write {least} or more."));
         }
@@ -274,7 +277,7 @@ impl<'a> Walk<'a> {
             return self.say(path, node.place, format!("{label} is empty"), "Write something between the quotes.");
         }
         if let Some((message, hint)) = schema["format"].as_str().and_then(|name| format::wrong(name, text)) {
-            self.mend(path, Mend::Remove);
+            self.mend(path, Mend::stand_in(schema));
             self.say(path, node.place, format!("{label} {message}"), hint);
         }
     }
@@ -285,7 +288,7 @@ impl<'a> Walk<'a> {
             self.mend(path, Mend::Replace(json!({})));
             format!("Write `{}: {{}}` to take it with its defaults.", path.last())
         } else {
-            self.mend(path, Mend::Remove);
+            self.mend(path, Mend::stand_in(schema));
             let or = if required { "" } else { ", or take the line away" };
             format!("Write {} there{or}.", wanted(schema))
         };
@@ -294,7 +297,7 @@ impl<'a> Walk<'a> {
 
     fn mistyped(&mut self, node: &Node, schema: &Value, path: &Path, key: Place) {
         let meant = plain_value(self.text, node, schema);
-        self.mend(path, meant.map_or(Mend::Remove, Mend::Replace));
+        self.mend(path, meant.map_or_else(|| Mend::stand_in(schema), Mend::Replace));
         let message = format!("{} must be {}, but is {}", path.label(), wanted(schema), called(self.text, node));
         let hint = remedy(self.text, node, schema, path);
         self.say(path, spot(node, key), message, hint);

@@ -66,7 +66,10 @@ pub(crate) fn remedy(text: &str, node: &Node, schema: &Value, path: &Path) -> St
         (_, Some("array")) => "Put a hyphen before each item.".into(),
         (_, Some("object")) => match schema["properties"].as_object() {
             Some(properties) if path.is_root() => {
-                format!("Write its keys without hyphens: {}.", listed(properties.keys().map(String::as_str)))
+                format!(
+                    "Write its keys, each at the beginning of a line: {}.",
+                    listed(properties.keys().map(String::as_str))
+                )
             }
             Some(properties) => {
                 format!("Write its fields below it: {}.", listed(Map::keys(properties).map(String::as_str)))
@@ -92,9 +95,9 @@ pub(crate) fn plain_value(text: &str, node: &Node, schema: &Value) -> Option<Val
     }
 }
 
-/// The node as it is written.
+/// The node as it is written, its first line.
 fn raw<'a>(text: &'a str, node: &Node) -> &'a str {
-    text.get(node.place.start..node.place.end).unwrap_or_default()
+    text.get(node.place.start..node.place.end).and_then(|raw| raw.lines().next()).unwrap_or_default()
 }
 
 /// The words of a choice: "`a`, `b` or `c`".

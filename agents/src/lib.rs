@@ -1,1 +1,39 @@
-//! stub
+//! Everything of drillctl that touches a system: sources, vaults, scratches, apps, probes, and the seal around what is
+//! stored. It acts and observes; it never prints, never reads drillctl's configuration and never judges.
+
+mod account;
+mod app;
+mod buffers;
+mod canary;
+mod clock;
+mod context;
+mod error;
+mod identity;
+mod index;
+mod mark;
+pub mod probes;
+mod postgres;
+pub mod process;
+pub mod scratches;
+pub mod seal;
+mod secret;
+mod snapshot;
+pub mod sources;
+mod stream;
+mod tls;
+mod vault;
+
+pub use account::Account;
+pub use app::{Readiness, RunningApp, free_port};
+pub use canary::{Canary, CanarySeen};
+pub use clock::Clock;
+pub use context::{Context, Progress, Timings};
+pub use error::{Error, Kind, Result};
+pub use identity::Identity;
+pub use index::{Database, Entry, EntryKind, Format, Index, PathText, Table};
+pub use mark::{Mark, Removal};
+pub use secret::Secrets;
+pub use snapshot::{Contents, Header, Part, SNAPSHOT_VERSION, StreamFormat};
+pub use stream::{OpenReader, SEGMENT_BYTES, SealWriter};
+pub use tls::install_tls;
+pub use vault::{Capabilities, Listing, Vault};

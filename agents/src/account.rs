@@ -1,0 +1,48 @@
+//! Accounts of the host, to run servers as somebody who isn't root.
+
+use std::ffi::OsStr;
+
+/// An account of the host, by its numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// User id.
+    pub uid: u32,
+    /// Primary group id.
+    pub gid: u32,
+}
+
+impl Account {
+    /// The account of this name in `/etc/passwd`.
+    pub fn named(name: &str) -> Option<Self> {
+        accounts().find(|account| account.name == name)
+    }
+
+    /// The account that this process runs as.
+    pub fn current() -> Self {
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let name =
+            accounts().find(|account| account.uid == uid).map_or_else(|| uid.to_string(), |account| account.name);
+        Self { name, uid, gid }
+    }
+
+    /// Whether this is root.
+    pub fn is_root(&self) -> bool {
+        self.uid == 0
+    }
+}
+
+fn accounts() -> impl Iterator<Item = Account> {
+    let text = std::fs::read(OsStr::new("/etc/passwd")).unwrap_or_default();
+    let lines: Vec<Account> = String::from_utf8_lossy(&text).lines().filter_map(account).collect();
+    lines.into_iter()
+}
+
+fn account(line: &str) -> Option<Account> {
+    let mut fields = line.split(':');
+    let name = fields.next()?.to_owned();
+    let uid = fields.nth(1)?.parse().ok()?;
+    let gid = fields.next()?.parse().ok()?;
+    Some(Account { name, uid, gid })
+}

@@ -1,0 +1,210 @@
+//! What is known about the content of a snapshot: every path of a tree, every table and schema object of a database. The
+//! same shape is captured from the source and observed in the environment, so that the two can be compared.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Format of the stream that a snapshot's segments hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// A POSIX tar archive (pax).
+    Tar,
+    /// One file's bytes, restored under this name.
+    File(String),
+    /// An archive in pg_dump's custom format.
+    PgDump,
+}
+
+/// What is known about the content of a snapshot, or about what is in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index {
+    /// Version of this format: 1.
+    pub version: u32,
+    /// What the stream is.
+    pub format: Format,
+    /// Every path of the tree, ordered by its bytes; empty for a dump.
+    pub entries: Vec<Entry>,
+    /// Every database.
+    pub databases: Vec<Database>,
+}
+
+impl Index {
+    /// An index of nothing yet.
+    pub fn new(format: Format) -> Self {
+        Self { version: 1, format, entries: Vec::new(), databases: Vec::new() }
+    }
+}
+
+/// One path of a tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The path, relative to the tree's root; the root itself is `.`.
+    pub path: PathText,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Permission bits, with set-uid, set-gid and sticky.
+    pub mode: u32,
+    /// Owner's user id.
+    pub uid: u32,
+    /// Owner's group id.
+    pub gid: u32,
+    /// Modification time in nanoseconds since 1970.
+    pub mtime_ns: i64,
+    /// Extended attributes, ACLs among them (`system.posix_acl_access`), as hexadecimal bytes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub xattrs: BTreeMap<String, String>,
+}
+
+/// What a path is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// A regular file.
+    File {
+        /// Length in bytes.
+        size: u64,
+        /// SHA-256 of its bytes, hexadecimal.
+        sha256: String,
+    },
+    /// A folder.
+    Directory,
+    /// A symbolic link to this target.
+    Symlink(PathText),
+    /// A further name of the file at this path, which stands before it in the order of the archive.
+    Hardlink(PathText),
+    /// A named pipe.
+    Fifo,
+    /// A device: block or character, major and minor number.
+    Device {
+        /// Block device, not character.
+        block: bool,
+        /// Major number.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+    },
+}
+
+/// A path as text without loss: bytes that are no printable UTF-8, and `%`, are written `%XX`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PathText(OsString);
+
+impl PathText {
+    /// This path.
+    pub fn new(path: impl AsRef<OsStr>) -> Self {
+        Self(path.as_ref().to_owned())
+    }
+
+    /// The path itself.
+    pub fn as_path(&self) -> &Path {
+        Path::new(&self.0)
+    }
+
+    /// The path itself, owned.
+    pub fn to_path_buf(&self) -> PathBuf {
+        PathBuf::from(&self.0)
+    }
+}
+
+impl fmt::Display for PathText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.as_bytes().utf8_chunks() {
+            for c in chunk.valid().chars() {
+                if c == '%' || c.is_control() {
+                    let mut buffer = [0; 4];
+                    c.encode_utf8(&mut buffer).bytes().try_for_each(|byte| write!(f, "%{byte:02X}"))?;
+                } else {
+                    write!(f, "{c}")?;
+                }
+            }
+            chunk.invalid().iter().try_for_each(|byte| write!(f, "%{byte:02X}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for PathText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<PathText> for String {
+    fn from(path: PathText) -> Self {
+        path.to_string()
+    }
+}
+
+impl TryFrom<String> for PathText {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut rest = text.as_bytes();
+        while let Some((&byte, tail)) = rest.split_first() {
+            rest = tail;
+            if byte == b'%' {
+                let code = rest.get(..2).and_then(|code| std::str::from_utf8(code).ok());
+                let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+                bytes.push(byte.ok_or_else(|| format!("`{text}` has a `%` without two hexadecimal digits"))?);
+                rest = &rest[2..];
+            } else {
+                bytes.push(byte);
+            }
+        }
+        Ok(Self(OsString::from_vec(bytes)))
+    }
+}
+
+/// What is known about one database.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    /// Its name; for SQLite the path of its file in the tree.
+    pub name: String,
+    /// `postgres` or `sqlite`.
+    pub engine: String,
+    /// The server's or library's version.
+    pub version: String,
+    /// Settings that a restore needs: `encoding`, `collate`, `ctype`, …. They are compared where both sides have them.
+    pub settings: BTreeMap<String, String>,
+    /// Every table (and materialised view, and the large objects as one), by qualified name.
+    pub tables: BTreeMap<String, Table>,
+    /// Every schema object: by class (`index`, `constraint`, `trigger`, `function`, `sequence`, `extension`, `view`, …), then by
+    /// qualified name, its definition in one line of normal form (with a sequence's position).
+    pub objects: BTreeMap<String, BTreeMap<String, String>>,
+    /// Roles that own or may use something in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+}
+
+/// What is known about one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Number of rows.
+    pub rows: u64,
+    /// Fingerprint of the content that doesn't depend on the order of rows; absent where only rows were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_path_survives_being_written_as_text(bytes in proptest::collection::vec(1u8..=255, 0..40)) {
+            let path = PathText(OsString::from_vec(bytes));
+            prop_assert_eq!(PathText::try_from(path.to_string()), Ok(path));
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The one door through which programs are started: an argv, an environment of its own, a process group that is killed as a
+//! whole, a deadline, and a bounded tail of what it writes to standard error.
+//!
+//! Every process carries the run's mark in its environment, so that what a killed drillctl left running is found and
+//! stopped ([`stop_marked`]).
+
+mod marked;
+mod output;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+
+pub use self::marked::stop_marked;
+use self::output::{Tail, beside, collect};
+pub(crate) use self::{marked::stop_carrying, output::each_line};
+use crate::{Account, Context, Error, Kind, Result};
+
+/// Where programs are looked for if the environment doesn't say.
+const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+/// How long a process may take to end after it was asked to.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A program that is about to be started.
+#[derive(Clone)]
+pub struct Program {
+    argv: Vec<OsString>,
+    env: BTreeMap<OsString, OsString>,
+    folder: Option<PathBuf>,
+    account: Option<Account>,
+    output: Option<PathBuf>,
+}
+
+/// What a program that ended has left.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// The program, for messages.
+    pub program: String,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its standard output, as far as it was collected.
+    pub stdout: Vec<u8>,
+    /// The last lines of its standard error.
+    pub stderr: Vec<String>,
+}
+
+impl Program {
+    /// The program at this path, or of this name on the system's path.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        let env = BTreeMap::from([
+            ("PATH".into(), std::env::var_os("PATH").unwrap_or_else(|| SYSTEM_PATH.into())),
+            ("LANG".into(), "C.UTF-8".into()),
+            ("LC_ALL".into(), "C.UTF-8".into()),
+        ]);
+        Self { argv: vec![program.as_ref().into()], env, folder: None, account: None, output: None }
+    }
+
+    /// With one more argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.argv.push(arg.as_ref().into());
+        self
+    }
+
+    /// With further arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.argv.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// With a variable in its environment, which otherwise holds `PATH`, the locale and the run's mark only.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env.insert(name.as_ref().into(), value.as_ref().into());
+        self
+    }
+
+    /// Started in this folder.
+    #[must_use]
+    pub fn folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// Run as this account, if it isn't the current one.
+    #[must_use]
+    pub fn account(mut self, account: &Account) -> Self {
+        self.account = (account.uid != Account::current().uid).then(|| account.clone());
+        self
+    }
+
+    /// Its standard output and error go into this file, which is created or appended to, instead of to drillctl.
+    #[must_use]
+    pub fn log_to(mut self, file: &Path) -> Self {
+        self.output = Some(file.into());
+        self
+    }
+
+    /// The program's name, for messages.
+    pub fn name(&self) -> String {
+        Path::new(&self.argv[0]).file_name().unwrap_or(&self.argv[0]).to_string_lossy().into_owned()
+    }
+
+    /// Starts it with nothing on its standard input.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if there is no such program.
+    pub fn start(self, cx: &Context) -> Result<Running> {
+        self.spawn(cx, Stdio::null()).map(|running| running.keeping_tail(cx))
+    }
+
+    /// Starts it with a pipe to its standard input.
+    ///
+    /// # Errors
+    /// As for [`Program::start`].
+    pub fn start_with_input(self, cx: &Context) -> Result<Running> {
+        self.spawn(cx, Stdio::piped()).map(|running| running.keeping_tail(cx))
+    }
+
+    /// Starts it and leaves both its outputs to the caller, who must read them.
+    ///
+    /// # Errors
+    /// As for [`Program::start`].
+    pub(crate) fn start_with_outputs(
+        self,
+        cx: &Context,
+    ) -> Result<(Running, Option<ChildStdout>, Option<ChildStderr>)> {
+        let mut running = self.spawn(cx, Stdio::null())?;
+        let (stdout, stderr) = (running.stdout.take(), running.child.stderr.take());
+        Ok((running, stdout, stderr))
+    }
+
+    /// Runs it to its end, collecting at most `most` bytes of its output; what goes beyond is dropped. What it leaves running
+    /// in its process group is killed then.
+    ///
+    /// # Errors
+    /// As for [`Program::start`]; [`Kind::TimedOut`] after `deadline`. How it exited is data, not an error.
+    pub async fn run(self, cx: &Context, deadline: Duration, most: usize) -> Result<Ended> {
+        self.start(cx)?.wait_collecting(deadline, most).await
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "this is the door that everything else must use")]
+    fn spawn(self, cx: &Context, stdin: Stdio) -> Result<Running> {
+        let name = self.name();
+        let mut command = tokio::process::Command::new(&self.argv[0]);
+        command.args(&self.argv[1..]).env_clear().envs(&self.env).env(marked::RUN, &cx.run);
+        command.process_group(0).kill_on_drop(true).stdin(stdin);
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        if let Some(account) = &self.account {
+            // As root this also drops every supplementary group: the standard library sees to it.
+            command.uid(account.uid).gid(account.gid);
+        }
+        match &self.output {
+            Some(file) => command.stdout(log(file)?).stderr(log(file)?),
+            None => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
+        };
+        tracing::debug!(program = name, folder = ?self.folder, "starting");
+        let mut child = command.spawn().map_err(|cause| self.not_started(cause))?;
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Ok(Running { name, group, stdin: child.stdin.take(), stdout: child.stdout.take(), tail: None, child })
+    }
+
+    fn not_started(&self, cause: std::io::Error) -> Error {
+        use std::io::ErrorKind as Io;
+        let program = Path::new(&self.argv[0]).display();
+        match (&self.folder, cause.kind()) {
+            (Some(folder), Io::NotFound | Io::NotADirectory) if !folder.is_dir() => {
+                Error::io("starting a program in", folder.display(), cause)
+            }
+            (_, Io::NotFound | Io::PermissionDenied) => {
+                Error::new(Kind::Config, format!("starting {program}")).because(cause).hint(
+                    "Install the program, or correct its path or permissions; `drillctl doctor` lists what is missing.",
+                )
+            }
+            _ => Error::io("starting", program, cause),
+        }
+    }
+}
+
+/// Without the values of its variables: there are secrets among them.
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variables: Vec<_> = self.env.keys().collect();
+        f.debug_struct("Program")
+            .field("argv", &self.argv)
+            .field("variables", &variables)
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
+}
+
+fn log(file: &Path) -> Result<std::fs::File> {
+    let opened = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file);
+    opened.map_err(|cause| Error::io("opening log", file.display(), cause))
+}
+
+/// The file that this program name stands for: a path is relative to `folder`, a bare name is looked for on the system's path.
+pub(crate) fn find(program: &str, folder: &Path) -> Option<PathBuf> {
+    let is_program = |path: &PathBuf| path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
+    if program.contains('/') {
+        return Some(folder.join(program)).filter(is_program);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| SYSTEM_PATH.into());
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(is_program)
+}
+
+/// How a program ended, in words: `exited with 3`, `was killed by signal 9`.
+pub(crate) fn how(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => "ended".into(),
+    }
+}
+
+/// A program that runs. Dropping it kills its process group.
+#[derive(Debug)]
+pub struct Running {
+    name: String,
+    /// Its process group, until the leader is collected: from then on the number may be somebody else's.
+    group: Option<Pid>,
+    child: Child,
+    /// Its standard input, if it was asked for.
+    pub stdin: Option<ChildStdin>,
+    /// Its standard output, unless it goes to a log.
+    pub stdout: Option<ChildStdout>,
+    tail: Option<Tail>,
+}
+
+impl Running {
+    fn keeping_tail(mut self, cx: &Context) -> Self {
+        self.tail = self.child.stderr.take().map(|stderr| Tail::of(stderr, cx.secrets.clone()));
+        self
+    }
+
+    /// Waits for its end; output that nobody has taken is dropped. What it leaves running in its process group is killed then.
+    ///
+    /// # Errors
+    /// [`Kind::TimedOut`] after `deadline`; the whole group is killed then.
+    pub async fn wait(self, deadline: Duration) -> Result<Ended> {
+        self.wait_collecting(deadline, 0).await
+    }
+
+    async fn wait_collecting(mut self, deadline: Duration, most: usize) -> Result<Ended> {
+        self.stdin = None;
+        let (pipe, mut stdout) = (self.stdout.take(), Vec::new());
+        let reading = async {
+            if let Some(pipe) = pipe {
+                collect(pipe, most, &mut stdout).await;
+            }
+        };
+        let status = beside(self.end(deadline), reading).await?;
+        let stderr = match self.tail.take() {
+            Some(tail) => tail.lines().await,
+            None => Vec::new(),
+        };
+        Ok(Ended { program: self.name.clone(), status, stdout, stderr })
+    }
+
+    async fn end(&mut self, deadline: Duration) -> Result<ExitStatus> {
+        let Ok(waited) = tokio::time::timeout(deadline, self.child.wait()).await else {
+            self.kill_group();
+            return Err(Error::new(Kind::TimedOut, format!("{} ran longer than {deadline:?}", self.name)));
+        };
+        self.kill_group();
+        waited.map_err(|cause| Error::io("waiting for", &self.name, cause))
+    }
+
+    /// How it ended, if it did; what it left in its process group is killed then.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        let status = self.child.try_wait().ok().flatten();
+        if status.is_some() {
+            self.kill_group();
+        }
+        status
+    }
+
+    /// Process id of the group's leader, while it runs.
+    pub fn pid(&self) -> Option<i32> {
+        self.group.map(|group| group.as_raw_nonzero().get())
+    }
+
+    /// The program's name, for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Asks the whole group to end, and kills what of it is left after the leader has ended or the grace is over.
+    pub async fn stop(mut self) {
+        self.signal(Signal::TERM);
+        let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
+        self.kill_group();
+        let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
+    }
+
+    fn kill_group(&mut self) {
+        self.signal(Signal::KILL);
+        self.group = None;
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.group {
+            let _ = rustix::process::kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill_group();
+    }
+}
+
+impl Ended {
+    /// Nothing if it exited with 0.
+    ///
+    /// # Errors
+    /// An error of `kind` that names the program, how it ended and the last line it wrote to standard error.
+    pub fn success(&self, kind: Kind) -> Result<()> {
+        if self.status.success() {
+            return Ok(());
+        }
+        let last = self.stderr.iter().rev().find(|line| !line.trim().is_empty());
+        let last = last.map_or_else(String::new, |line| format!(": {line}"));
+        Err(Error::new(kind, format!("{} {}{last}", self.program, how(self.status))))
+    }
+}

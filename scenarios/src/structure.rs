@@ -169,7 +169,7 @@ impl<'a> Walk<'a> {
     }
 
     fn map(&mut self, entries: &[Entry], schema: &'a Value, path: &Path, key: Place) {
-        let mut misspelt = Vec::new();
+        let mut present: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
         for entry in entries {
             let below = path.key(&entry.key);
             let free = &schema["additionalProperties"];
@@ -179,10 +179,10 @@ impl<'a> Walk<'a> {
                     self.named(entry, schema, path);
                     self.entry(entry, free, &below, false);
                 }
-                None => misspelt.extend(self.unknown(entry, schema, path)),
+                None => present.extend(self.unknown(entry, schema, path)),
             }
         }
-        self.missing(entries, schema, &misspelt, path, key);
+        self.missing(&present, schema, path, key);
         if entries.is_empty() && schema["minProperties"].as_u64().unwrap_or(0) > 0 {
             let keys: Vec<&str> = keys(schema).collect();
             let hint = if keys.is_empty() {
@@ -227,10 +227,9 @@ impl<'a> Walk<'a> {
         meant
     }
 
-    fn missing(&mut self, entries: &[Entry], schema: &'a Value, misspelt: &[&str], path: &Path, key: Place) {
-        let absent: Vec<&str> = required(schema)
-            .filter(|name| !misspelt.contains(name) && !entries.iter().any(|entry| entry.key == *name))
-            .collect();
+    /// `present` names the keys that are there, and those that were meant.
+    fn missing(&mut self, present: &[&str], schema: &'a Value, path: &Path, key: Place) {
+        let absent: Vec<&str> = required(schema).filter(|name| !present.contains(name)).collect();
         if absent.is_empty() {
             return;
         }

@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_finger_is_understood_and_another_word_is_not() {
-        assert_eq!(closest("ownr", ["owner", "title"]), Some("owner"));
+        assert_eq!(closest("owners", ["owner", "title"]), Some("owner"));
         assert_eq!(closest("Owner", ["owner"]), Some("owner"));
         assert_eq!(closest("one-file-system", ["one_file_system"]), Some("one_file_system"));
         assert_eq!(closest("directroy", ["directory", "sqlite"]), Some("directory"));

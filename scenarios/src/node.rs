@@ -76,6 +76,11 @@ impl Node {
         Self { place: place_of(&raw.referenced), content }
     }
 
+    /// Whether it is neither a mapping nor a list.
+    pub(crate) fn is_scalar(&self) -> bool {
+        matches!(self.content, Content::Scalar(_))
+    }
+
     /// The same data as JSON. Of a doubled key the last value stays.
     pub(crate) fn to_json(&self) -> Value {
         match &self.content {

@@ -21,7 +21,8 @@ static CERTAIN: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 /// Texts that may be a secret: the password of a URL, a URL's secret parameters, values of keys with a telling name.
 static LIKELY: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     compile(&[
-        r#"://[^\s:/?#@"']*:(?<secret>[^\s"']+)@"#,
+        // A slash in a password breaks the URL, but people write it; what stands before it must then not be a port.
+        r#"://[^\s:/?#@"']*:(?<secret>[^\s"'/]+|[^\s"'/$]*[^\s"'/$0-9][^\s"'/$]*/[^\s"']*)@"#,
         r#"(?i)[?&](?:[\w-]*(?:password|passwd|passphrase|secret|token|signature|credential|account_key)[\w-]*)=(?<secret>[^&\s"']+)"#,
         r#"(?i)[\w-]*(?:password|passwd|passphrase|secret|token|private_key|account_key|authorization|cookie)[\w-]*["']?:[ \t]+(?<secret>"[^"\n]*"|'[^'\n]*'|[^\s{\[&*|>#,}"'][^,}\n]*)"#,
     ])
@@ -183,6 +184,9 @@ mod tests {
         assert!(certain("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p").is_empty());
         assert!(!in_url("postgresql://app@db:5432/orders?host=/run/postgresql"));
         assert!(!in_url("http://127.0.0.1:${DRILL_PORT}/health"));
+        assert!(!in_url("http://127.0.0.1:${DRILL_PORT}/users/@me"));
+        assert!(!in_url("http://127.0.0.1:8080/users/@me"));
+        assert!(in_url("postgresql://app:a/b@db/orders"));
         assert!(in_url("postgresql://app:x@db/orders"));
         assert!(in_url("postgresql://db/orders?user=a&password=b"));
         assert!(telling("secret_access_key") && telling("Authorization") && !telling("region"));

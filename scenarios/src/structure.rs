@@ -12,7 +12,9 @@ use crate::place::{Path, Place};
 use crate::problem::Finding;
 use crate::schema::{Variant, definition, follow, variants};
 use crate::suggest::{closest, listed};
-use crate::wording::{called, did_you_mean, explained, first_sentence, options, plain_value, remedy, wanted};
+use crate::wording::{
+    absent_value, called, did_you_mean, explained, first_sentence, options, plain_value, remedy, wanted,
+};
 
 /// What the walk found.
 #[derive(Debug, Default)]
@@ -85,11 +87,11 @@ impl<'a> Walk<'a> {
             }
             Content::Map(entries) => {
                 let strange = entries.iter().filter(|e| !["env", "file", "credential"].contains(&e.key.as_str()));
-                self.found.secrets.extend(strange.filter(|e| leaf(&e.node)).map(|e| e.node.place));
+                self.found.secrets.extend(strange.filter(|e| e.node.is_scalar()).map(|e| e.node.place));
                 false
             }
             Content::List(items) => {
-                self.found.secrets.extend(items.iter().filter(|item| leaf(item)).map(|item| item.place));
+                self.found.secrets.extend(items.iter().filter(|item| item.is_scalar()).map(|item| item.place));
                 false
             }
         }
@@ -138,6 +140,9 @@ impl<'a> Walk<'a> {
 
     /// A mapping whose one key is the kind.
     fn kind(&mut self, entries: &[Entry], choices: &[Variant<'a>], path: &Path, key: Place) {
+        if self.not_indented(entries, choices, path) {
+            return;
+        }
         for entry in entries {
             let below = path.key(&entry.key);
             match choices.iter().find(|choice| choice.word == entry.key).map(|choice| choice.fields) {
@@ -168,6 +173,27 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The usual slip: a kind's fields stand beside it instead of below it. True if that is what happened.
+    fn not_indented(&mut self, entries: &[Entry], choices: &[Variant<'a>], path: &Path) -> bool {
+        let [kind, beside @ ..] = entries else { return false };
+        let choice = choices.iter().find(|choice| choice.word == kind.key);
+        let Some(fields) = choice.and_then(|choice| choice.fields).map(|fields| follow(self.root, fields)) else {
+            return false;
+        };
+        let slipped = is_null(&kind.node) && beside.iter().all(|entry| fields["properties"].get(&entry.key).is_some());
+        let (true, Some(first)) = (slipped, beside.first()) else { return false };
+        let named = listed(beside.iter().map(|entry| entry.key.as_str()));
+        let verb = if beside.len() == 1 { "stands" } else { "stand" };
+        self.mend(path, Mend::StandIn(None));
+        self.say(
+            &path.key(&first.key),
+            first.place,
+            format!("{named} {verb} beside `{}` instead of below it", kind.key),
+            format!("Indent further what belongs to `{}`.", kind.key),
+        );
+        true
+    }
+
     fn map(&mut self, entries: &[Entry], schema: &'a Value, path: &Path, key: Place) {
         let mut present: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
         for entry in entries {
@@ -196,8 +222,7 @@ impl<'a> Walk<'a> {
 
     fn entry(&mut self, entry: &Entry, schema: &'a Value, path: &Path, required: bool) {
         let target = follow(self.root, schema);
-        let null = matches!(entry.node.content, Content::Scalar(Value::Null));
-        if null && target["type"].is_string() {
+        if is_null(&entry.node) && target["type"].is_string() {
             self.empty(path, entry.place, target, required);
         } else {
             self.node(&entry.node, schema, path, entry.place);
@@ -288,8 +313,7 @@ impl<'a> Walk<'a> {
             format!("Write `{}: {{}}` to take it with its defaults.", path.last())
         } else {
             self.mend(path, Mend::stand_in(schema));
-            let or = if required { "" } else { ", or take the line away" };
-            format!("Write {} there{or}.", wanted(schema))
+            absent_value(schema, required)
         };
         self.say(path, key, format!("{} has no value", path.label()), hint);
     }
@@ -350,10 +374,10 @@ fn is(value: &Value, kind: &str) -> bool {
     }
 }
 
-fn leaf(node: &Node) -> bool {
-    matches!(node.content, Content::Scalar(_))
+fn is_null(node: &Node) -> bool {
+    matches!(node.content, Content::Scalar(Value::Null))
 }
 
 fn spot(node: &Node, key: Place) -> Place {
-    if leaf(node) { node.place } else { key }
+    if node.is_scalar() { node.place } else { key }
 }

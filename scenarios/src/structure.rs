@@ -85,14 +85,21 @@ impl<'a> Walk<'a> {
                 );
                 true
             }
-            Content::Map(entries) => {
-                let strange = entries.iter().filter(|e| !["env", "file", "credential"].contains(&e.key.as_str()));
-                self.found.secrets.extend(strange.filter(|e| e.node.is_scalar()).map(|e| e.node.place));
+            Content::Map(_) | Content::List(_) => {
+                self.hide(node);
                 false
             }
-            Content::List(items) => {
-                self.found.secrets.extend(items.iter().filter(|item| item.is_scalar()).map(|item| item.place));
-                false
+        }
+    }
+
+    /// Marks what may be a secret in a place for references: everything but a reference's own name.
+    fn hide(&mut self, node: &Node) {
+        match &node.content {
+            Content::Scalar(_) => self.found.secrets.push(node.place),
+            Content::List(items) => items.iter().for_each(|item| self.hide(item)),
+            Content::Map(entries) => {
+                let name = |e: &&Entry| ["env", "file", "credential"].contains(&e.key.as_str()) && e.node.is_scalar();
+                entries.iter().filter(|entry| !name(entry)).for_each(|entry| self.hide(&entry.node));
             }
         }
     }
@@ -319,6 +326,9 @@ impl<'a> Walk<'a> {
     }
 
     fn mistyped(&mut self, node: &Node, schema: &Value, path: &Path, key: Place) {
+        if holds_references(schema) {
+            self.hide(node);
+        }
         let meant = plain_value(self.text, node, schema);
         self.mend(path, meant.map_or_else(|| Mend::stand_in(schema), Mend::Replace));
         let message = format!("{} must be {}, but is {}", path.label(), wanted(schema), called(self.text, node));
@@ -362,6 +372,13 @@ fn keys(schema: &Value) -> impl Iterator<Item = &str> {
 /// Whether `{}` is enough.
 fn has_defaults(schema: &Value) -> bool {
     schema["properties"].is_object() && schema["required"].is_null() && schema["minProperties"].is_null()
+}
+
+/// Whether references to secrets stand directly in such a value, so that a secret may stand there by mistake.
+fn holds_references(schema: &Value) -> bool {
+    let properties = schema["properties"].as_object().into_iter().flat_map(Map::values);
+    let mut below = [&schema["items"], &schema["additionalProperties"]].into_iter().chain(properties);
+    below.any(|schema| definition(schema) == Some("Reference"))
 }
 
 fn is(value: &Value, kind: &str) -> bool {

@@ -5,6 +5,7 @@ mod account;
 mod canary;
 mod clock;
 mod context;
+mod difference;
 mod error;
 mod identity;
 mod index;
@@ -13,12 +14,17 @@ pub mod process;
 pub mod scratches;
 mod secret;
 pub mod sources;
+mod sqlite;
 mod stream;
+mod tree;
+#[cfg(test)]
+mod trial;
 
 pub use account::Account;
 pub use canary::{Canary, CanarySeen};
 pub use clock::Clock;
 pub use context::{Context, Progress, Timings};
+pub use difference::differences;
 pub use error::{Error, Kind, Result};
 pub use identity::Identity;
 pub use index::{Database, Entry, EntryKind, Format, Index, PathText, Table};

@@ -1,5 +1,7 @@
 //! Scratches: kinds of throw-away place. One file a kind; provisioning one gives an [`Environment`].
 
+mod directory;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +10,7 @@ use drill_scenarios::{Level, Newest};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::directory::DirectoryScratch;
 use crate::mark::Removal;
 use crate::sources::Note;
 use crate::{CanarySeen, Context, Format, Identity, Index, OpenReader, Result};

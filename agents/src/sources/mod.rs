@@ -1,8 +1,13 @@
 //! Sources: what is backed up. One file a kind; the kinds and their options are the scenario language's.
 
+mod directory;
+mod sqlite;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use self::directory::DirectorySource;
+pub use self::sqlite::SqliteSource;
 use crate::mark::Removal;
 use crate::{Canary, Context, Identity, Index, Result, SealWriter};
 

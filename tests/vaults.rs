@@ -10,7 +10,8 @@ use crate::support::{World, must};
 fn restore_commands(world: &World) -> String {
     let text = std::fs::read_to_string(world.newest_snapshot().join("RESTORE.md")).expect("RESTORE.md");
     let blocks: Vec<&str> = text.split("```").skip(1).step_by(2).collect();
-    let block = blocks.iter().find(|block| block.contains(" -x") || block.contains("tar ")).expect("a block that restores");
+    let block =
+        blocks.iter().find(|block| block.contains(" -x") || block.contains("tar ")).expect("a block that restores");
     block.trim_start_matches("bash").trim_start_matches("sh").to_owned()
 }
 
@@ -36,7 +37,8 @@ fn snapshots_are_listed_verified_and_fetched() {
     world.scenario(&[]);
     let (_, record) = world.drill();
     let id = record["backup"]["snapshot"].as_str().expect("an id");
-    let list: Value = serde_json::from_str(&world.run(&["vault", "list", "scenario.yaml", "--json"]).stdout).expect("JSON");
+    let list: Value =
+        serde_json::from_str(&world.run(&["vault", "list", "scenario.yaml", "--json"]).stdout).expect("JSON");
     assert_eq!(list[0]["id"], id);
     assert_eq!(world.run(&["vault", "verify", "scenario.yaml", id]).code, Some(0));
     let fetched = world.run(&["vault", "fetch", "scenario.yaml", id, "--to", "fetched"]);

@@ -39,9 +39,16 @@ pub(super) async fn plan(options: &Options, arguments: &Arguments) -> Ended {
         planned.steps.iter().enumerate().for_each(|(at, step)| say(format_args!("{:>3}. {step}", at + 1)));
         planned.forecast.space.iter().for_each(|space| {
             let (needed, free) = (bytes(space.needed), bytes(space.free));
-            say(format_args!("     space for the {}: {needed} of {free} free in {}", space.purpose, space.folder.display()));
+            say(format_args!(
+                "     space for the {}: {needed} of {free} free in {}",
+                space.purpose,
+                space.folder.display()
+            ));
         });
-        plan.keys.warnings().iter().for_each(|note| say(format_args!("     note: {}: {}", note.subject, note.statement)));
+        plan.keys
+            .warnings()
+            .iter()
+            .for_each(|note| say(format_args!("     note: {}: {}", note.subject, note.statement)));
     }
     Ok(0)
 }
@@ -52,21 +59,32 @@ fn steps(plan: &Plan) -> Vec<String> {
     let forecast = &plan.forecast;
     let recipients = plan.keys.recipients().join(", ");
     let mut steps = vec![
-        format!("Capture the {} source: about {}, {} items", scenario.source.kind(), bytes(forecast.stream_bytes), forecast.items),
+        format!(
+            "Capture the {} source: about {}, {} items",
+            scenario.source.kind(),
+            bytes(forecast.stream_bytes),
+            forecast.items
+        ),
         format!("Seal it to {recipients} and store it in {}", plan.vault.location()),
         format!("Provision a {} scratch in {}", scenario.scratch.kind(), plan.place.folder.display()),
         format!("Restore: about {}", bytes(forecast.restored_bytes)),
-        format!("Verify: compare {}", match scenario.verify.level {
-            drill_scenarios::Level::Count => "names and numbers",
-            drill_scenarios::Level::Content => "everything",
-        }),
+        format!(
+            "Verify: compare {}",
+            match scenario.verify.level {
+                drill_scenarios::Level::Count => "names and numbers",
+                drill_scenarios::Level::Content => "everything",
+            }
+        ),
     ];
     if let Some(app) = &scenario.app {
         steps.push(format!("Start the app {}", app.argv.join(" ")));
     }
-    steps.extend(scenario.checks.iter().map(|check| {
-        format!("Check that {}: {}", check.name, drill_scenarios::describe(&check.expect))
-    }));
+    steps.extend(
+        scenario
+            .checks
+            .iter()
+            .map(|check| format!("Check that {}: {}", check.name, drill_scenarios::describe(&check.expect))),
+    );
     steps.push("Release everything".into());
     steps
 }

@@ -3,6 +3,7 @@
 
 mod account;
 mod app;
+mod buffers;
 mod canary;
 mod clock;
 mod context;
@@ -11,11 +12,16 @@ mod identity;
 mod index;
 mod mark;
 pub mod probes;
+mod postgres;
 pub mod process;
 pub mod scratches;
+pub mod seal;
 mod secret;
+mod snapshot;
 pub mod sources;
 mod stream;
+mod tls;
+mod vault;
 
 pub use account::Account;
 pub use app::{Readiness, RunningApp, free_port};
@@ -27,4 +33,7 @@ pub use identity::Identity;
 pub use index::{Database, Entry, EntryKind, Format, Index, PathText, Table};
 pub use mark::{Mark, Removal};
 pub use secret::Secrets;
+pub use snapshot::{Contents, Header, Part, SNAPSHOT_VERSION, StreamFormat};
 pub use stream::{OpenReader, SEGMENT_BYTES, SealWriter};
+pub use tls::install_tls;
+pub use vault::{Capabilities, Listing, Vault};

@@ -90,7 +90,8 @@ fn inner(schema: &Value) -> Option<&Value> {
     if definition(schema).is_some() {
         return Some(schema);
     }
-    [&schema["items"], &schema["additionalProperties"]].into_iter().find(|below| below.is_object()).and_then(inner)
+    let below = [&schema["propertyNames"], &schema["items"], &schema["additionalProperties"]];
+    below.into_iter().find(|below| below.is_object()).and_then(inner)
 }
 
 /// Whether a definition has fields or words to explain.
@@ -110,13 +111,23 @@ pub(crate) fn shape(root: &Value, schema: &Value) -> String {
         (Some("string"), None) => "text".into(),
         (Some("integer"), None) => "whole number".into(),
         (Some("boolean"), None) => "true or false".into(),
-        (Some("array"), None) if schema["maxItems"] == 2 => format!("two of {}", shape(root, &schema["items"])),
-        (Some("array"), None) => format!("list of {}", shape(root, &schema["items"])),
+        (Some("array"), None) if schema["maxItems"] == 2 => format!("two {}", several(root, &schema["items"])),
+        (Some("array"), None) => format!("list of {}", several(root, &schema["items"])),
         (Some("object"), None) if schema["additionalProperties"].is_object() => {
-            format!("{} by name", shape(root, &schema["additionalProperties"]))
+            let key = definition(&schema["propertyNames"]).map_or("name".into(), words);
+            format!("{} by {key}", several(root, &schema["additionalProperties"]))
         }
         (Some(kind), None) => kind.into(),
         (None, None) => "text, number, true, false or null".into(),
+    }
+}
+
+/// What several such values are, in words.
+fn several(root: &Value, schema: &Value) -> String {
+    match shape(root, schema).as_str() {
+        "text" => "text".into(),
+        list if list.starts_with("list of ") => list.replacen("list", "lists", 1),
+        one => format!("{one}s"),
     }
 }
 

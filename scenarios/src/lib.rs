@@ -13,6 +13,7 @@ mod framework;
 mod instant;
 mod judge;
 mod kinds;
+mod mend;
 mod node;
 mod objectives;
 mod observed;
@@ -33,6 +34,7 @@ mod span;
 mod structure;
 mod suggest;
 mod vault;
+mod wording;
 
 pub use app::{App, Ready};
 pub use check::{Check, CommandProbe, FileProbe, HttpProbe, Method, Probe, SqlProbe, TcpProbe};

@@ -177,51 +177,59 @@ fn spot(text: &str, line: u64, column: u64) -> Place {
     Place::new(text.len(), text.len())
 }
 
-fn explain(error: &Error) -> (String, &'static str) {
-    match error {
-        Error::MultipleDocuments { .. } => (
-            "a second document begins here".into(),
-            "Keep one scenario a file: move what follows `---` to a file of its own.",
-        ),
-        Error::NullIntoString { .. } => ("a key is empty".into(), "Write the key before the colon."),
-        Error::RecursiveReferencesRequireWeakTypes { .. } => {
-            ("an alias stands inside its own anchor".into(), "Write the value out instead of the alias.")
-        }
-        Error::NonFiniteFloat { .. } => {
-            ("this number is not finite".into(), "Write a number that is finite, or put it in quotes if it is text.")
-        }
-        Error::Budget { .. }
-        | Error::AliasReplayLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. }
-        | Error::AliasExpansionLimitExceeded { .. } => {
-            ("the file nests too deep or expands to too much".into(), "Write the values out, without nesting aliases.")
-        }
-        other => {
-            let text = other.to_string();
-            let plain = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-            (format!("this is not YAML: {plain}"), advice(plain))
-        }
-    }
-}
+/// What the reader says of a text that is no single plain document: a part of its message, what we say instead (nothing:
+/// its own words), and what to do. Each has its file in `scenarios/invalid/` or a test below.
+const EXPLAINED: [(&str, Option<&str>, &str); 15] = [
+    (
+        "multiple YAML documents",
+        Some("a second document begins here"),
+        "Keep one scenario a file: move what follows `---` to a file of its own.",
+    ),
+    ("null into string", Some("a key is empty"), "Write the key before the colon."),
+    ("expected string scalar", Some("a key is not text"), "Write a plain word before the colon."),
+    (
+        "recursive references",
+        Some("an alias stands inside its own anchor"),
+        "Write the value out instead of the alias.",
+    ),
+    (
+        "non-finite float",
+        Some("this number is not finite"),
+        "Write a finite number, or put it in quotes if it is text.",
+    ),
+    ("limit exceeded", Some(TOO_MUCH), "Write the values out, without lists in lists or aliases of aliases."),
+    ("budget breached", Some(TOO_MUCH), "Write the values out, without lists in lists or aliases of aliases."),
+    (
+        "tag",
+        Some("a scenario has no tags"),
+        "Take the word with `!` away; put the value in quotes if the `!` belongs to it.",
+    ),
+    ("tab", None, "Indent with spaces: YAML allows no tabs there."),
+    ("mapping values", None, "Check the indentation; a value with a colon and a space in it needs quotes."),
+    ("unclosed quote", None, "Close the quote that begins here."),
+    ("unclosed bracket", None, "Close the bracket that begins here."),
+    ("flow mapping", None, "Look for a brace before this place that is not closed, or a comma that is missing."),
+    (
+        "illegal placement of ':'",
+        None,
+        "Look for a bracket or brace above that is not closed, and check the indentation.",
+    ),
+    ("unknown anchor", None, "Write the value out; if the text begins with `*`, put it in quotes."),
+];
+const TOO_MUCH: &str = "the file nests too deep or expands to too much";
 
-fn advice(message: &str) -> &'static str {
-    const ADVICE: [(&str, &str); 8] = [
-        ("tab", "Indent with spaces: YAML allows no tabs there."),
-        ("mapping values", "Check the indentation; a value with a colon and a space in it needs quotes."),
-        ("unclosed quote", "Close the quote that begins here."),
-        ("unclosed bracket", "Close the bracket that begins here."),
-        (
-            "illegal placement of ':'",
-            "Look for a bracket or brace above that is not closed, and check the indentation.",
+fn explain(error: &Error) -> (String, &'static str) {
+    let text = error.to_string();
+    let plain = text.split_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    match EXPLAINED.iter().find(|(part, ..)| plain.contains(part)) {
+        Some((_, Some(message), hint)) => ((*message).into(), hint),
+        Some((_, None, hint)) => (format!("this is not YAML: {plain}"), hint),
+        None => (
+            format!("this is not YAML: {plain}"),
+            "Check the indentation and the quotes on this line and the one above, and put a value in quotes that begins \
+             with a sign.",
         ),
-        ("unknown anchor", "Write the value out; if the text begins with `*`, put it in quotes."),
-        ("unexpected character", "Put the value in quotes: YAML gives this character a meaning of its own."),
-        ("recursion limit", "Write the values out flat: no scenario nests this deep."),
-    ];
-    ADVICE
-        .iter()
-        .find(|(part, _)| message.contains(part))
-        .map_or("Check the indentation and the quotes on this line and the one above.", |(_, advice)| advice)
+    }
 }
 
 /// What serde-saphyr gives, with its own places.
@@ -285,5 +293,46 @@ impl<'de> Visitor<'de> for AnyNode {
             entries.push(entry);
         }
         Ok(Raw::Map(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Node;
+
+    #[test]
+    fn words_and_numbers_that_other_readers_take_for_something_else_stay_what_they_are() {
+        let text =
+            "a: NO\nb: on\nc: 0755\nd: 1_000\ne: 2027-01-31\nf: 12:30\ng: 0x10\nh: 1.50\ni: ~\nj: 'true'\nk: Null\n";
+        let wanted = json!({
+            "a": "NO", "b": "on", "c": "0755", "d": "1_000", "e": "2027-01-31", "f": "12:30", "g": 16, "h": 1.5,
+            "i": null, "j": "true", "k": null,
+        });
+        assert_eq!(Node::read(text).unwrap().to_json(), wanted);
+    }
+
+    #[test]
+    fn aliases_and_merged_mappings_are_plain_values() {
+        let tree = Node::read("a: &x {k: 1}\nb: *x\nc: {<<: *x, z: 2}\n").unwrap();
+        assert_eq!(tree.to_json(), json!({"a": {"k": 1}, "b": {"k": 1}, "c": {"k": 1, "z": 2}}));
+    }
+
+    #[test]
+    fn what_is_not_one_plain_document_says_what_to_do() {
+        for (text, message) in [
+            ("~: 1", "a key is empty"),
+            ("? [a, b]\n: c", "a key is not text"),
+            ("a: &a [*a]", "an alias stands inside its own anchor"),
+            ("a: .inf", "this number is not finite"),
+            ("a: 1e999", "this number is not finite"),
+            ("a: !secret x", "a scenario has no tags"),
+            ("a: *b", "this is not YAML: alias references unknown anchor"),
+        ] {
+            let fault = Node::read(text).expect_err(text);
+            assert_eq!(fault.message, message, "{text}");
+            assert!(fault.hint.ends_with('.'));
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! From the text of a file to a scenario, or to everything that is wrong with it.
 //!
-//! One reading of the YAML gives a tree with places; the tree is held against the schema; if it fits, the types take it
-//! and the rules between fields are applied. Each step reports all that it finds.
+//! One reading of the YAML gives a tree with places; the tree is held against the schema; what doesn't fit is mended as
+//! well as it can be guessed, so that the types take it and the rules between fields are applied too. Each step reports
+//! all that it finds.
 
 use std::sync::LazyLock;
 
@@ -11,7 +12,7 @@ use crate::node::{Content, Node};
 use crate::place::{Path, Place};
 use crate::problem::{Finding, Problems};
 use crate::secret::Masks;
-use crate::{Scenario, rules, schema, structure};
+use crate::{Scenario, mend, rules, schema, structure};
 
 /// The most bytes that a scenario file may have.
 const MAX_BYTES: usize = 256 * 1024;
@@ -68,20 +69,22 @@ fn examine(text: &str, secrets: &mut Vec<Place>) -> Result<Scenario, Vec<Finding
     }
     let found = structure::check(text, &SCHEMA, &tree);
     secrets.extend(found.secrets);
-    if !found.findings.is_empty() {
-        findings.extend(found.findings);
-        return Err(findings);
-    }
-    match serde_json::from_value::<Scenario>(tree.to_json()) {
+    let fits = found.findings.is_empty();
+    let json = mend::mended(tree.to_json(), &found.mends);
+    let scenario = match serde_json::from_value::<Scenario>(json) {
         Ok(scenario) => {
-            findings.extend(rules::check(&scenario, &tree));
-            if findings.is_empty() { Ok(scenario) } else { Err(findings) }
+            findings.extend(mend::untouched(rules::check(&scenario, &tree), &found.mends));
+            Some(scenario)
         }
         Err(reason) => {
-            findings.push(whole(tree.head(), reason.to_string(), "Compare it with the reference of fields."));
-            Err(findings)
+            if fits {
+                findings.push(whole(tree.head(), reason.to_string(), "Compare it with the reference of fields."));
+            }
+            None
         }
-    }
+    };
+    findings.extend(found.findings);
+    scenario.filter(|_| findings.is_empty()).ok_or(findings)
 }
 
 fn whole(place: Place, message: impl Into<String>, hint: impl Into<String>) -> Finding {

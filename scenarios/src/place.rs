@@ -43,6 +43,25 @@ impl Path {
         self.0.iter().map(String::as_str)
     }
 
+    /// The last step: a key, or the number of an item. Empty for the root.
+    pub(crate) fn last(&self) -> &str {
+        self.0.last().map_or("", String::as_str)
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether this is an item of a list.
+    pub(crate) fn is_item(&self) -> bool {
+        self.last().parse::<usize>().is_ok()
+    }
+
+    /// Whether this is `other` or something in it.
+    pub(crate) fn is_below(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
     /// What people call the value: its key in backquotes, or which item of which list it is.
     pub(crate) fn label(&self) -> String {
         match self.0.as_slice() {

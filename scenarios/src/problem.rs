@@ -8,6 +8,8 @@ use serde::Serialize;
 use crate::place::{Path, Place};
 use crate::secret::{Masks, printable};
 
+/// The most problems of a file that are told; the rest is counted.
+const TOLD: usize = 100;
 /// The most characters of a line that are shown.
 const WIDTH: usize = 100;
 
@@ -25,7 +27,7 @@ pub struct Problem {
     pub length: usize,
     /// What is wrong: a fragment.
     pub message: String,
-    /// What to do: full sentences.
+    /// What to do: full sentences; a list has a line an item.
     pub hint: String,
     /// The line, with whatever may be a secret replaced.
     pub excerpt: String,
@@ -42,8 +44,10 @@ pub struct Problem {
 pub struct Problems {
     /// The file's name, as the caller gave it.
     pub file: String,
-    /// Each problem.
+    /// Each problem, up to a hundred.
     pub problems: Vec<Problem>,
+    /// How many more there are.
+    pub more: usize,
 }
 
 /// A problem before it is set into the text.
@@ -60,8 +64,8 @@ impl Problems {
     pub(crate) fn new(file: &str, text: &str, findings: Vec<Finding>, masks: &Masks) -> Self {
         let mut findings = findings;
         findings.sort_by(|a, b| (a.place.start, a.path.to_string()).cmp(&(b.place.start, b.path.to_string())));
-        let problems = findings.iter().map(|finding| Problem::new(text, finding, masks)).collect();
-        Self { file: file.into(), problems }
+        let problems = findings.iter().take(TOLD).map(|finding| Problem::new(text, finding, masks)).collect();
+        Self { file: file.into(), problems, more: findings.len().saturating_sub(TOLD) }
     }
 }
 
@@ -72,7 +76,8 @@ impl Problem {
         let begin = before.rfind('\n').map_or(0, |at| at + 1);
         let rest = text.get(begin..).unwrap_or_default();
         let end = begin + rest.find('\n').unwrap_or(rest.len());
-        let clean = |words: &str| masks.scrub(text, words).chars().map(printable).collect::<String>();
+        let shown = |c: char| if c == '\n' { c } else { printable(c) };
+        let clean = |words: &str| masks.scrub(text, words).chars().map(shown).collect::<String>();
         let (excerpt, mark) = masks.line(text, begin..end, Place::new(start, finding.place.end.min(end)));
         let (excerpt, mark) = crop(excerpt.trim_end(), mark);
         Self {
@@ -118,7 +123,10 @@ impl Problem {
         writeln!(f, "{margin} |")?;
         writeln!(f, "{number} | {}", self.excerpt)?;
         writeln!(f, "{margin} | {underline}")?;
-        writeln!(f, "{margin} = {}", self.hint)
+        for (number, line) in self.hint.lines().enumerate() {
+            writeln!(f, "{margin} {} {line}", if number == 0 { '=' } else { ' ' })?;
+        }
+        Ok(())
     }
 }
 
@@ -128,9 +136,10 @@ impl fmt::Display for Problems {
             problem.show(&self.file, f)?;
             writeln!(f)?;
         }
-        match self.problems.len() {
-            1 => write!(f, "1 problem in {}", self.file),
-            count => write!(f, "{count} problems in {}", self.file),
+        match (self.problems.len(), self.more) {
+            (1, _) => write!(f, "1 problem in {}", self.file),
+            (count, 0) => write!(f, "{count} problems in {}", self.file),
+            (count, more) => write!(f, "{count} problems in {}, and {more} more", self.file),
         }
     }
 }

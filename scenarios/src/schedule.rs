@@ -61,7 +61,7 @@ pub(crate) fn cron(text: &str) -> Result<Cron, String> {
     let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
     parser.parse(text).map_err(|error| match error {
         CronError::InvalidPattern(why) | CronError::IllegalCharacters(why) | CronError::ComponentError(why) => {
-            why.trim_end_matches('.').to_owned()
+            why.trim_end_matches('.').to_lowercase()
         }
         CronError::EmptyPattern => "it is empty".into(),
         other => other.to_string(),

@@ -113,3 +113,59 @@ pub enum Content {
     /// An archive in pg_dump's custom format; it is loaded into a `postgres` scratch.
     PgDump,
 }
+
+impl Source {
+    /// The word that picks this kind in a scenario.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Directory(_) => "directory",
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+            Self::Command(_) => "command",
+        }
+    }
+
+    /// Whether the scenario allows a canary to be planted in it.
+    pub fn plants_canary(&self) -> bool {
+        match self {
+            Self::Directory(source) => source.canary,
+            Self::Sqlite(source) => source.canary,
+            Self::Postgres(source) => source.canary,
+            Self::Command(_) => false,
+        }
+    }
+
+    /// What it covers, in words for the report.
+    pub fn covers(&self) -> Vec<String> {
+        match self {
+            Self::Directory(source) => {
+                let folder = format!("The folder {} with everything below it.", source.path.display());
+                let databases = source.sqlite.iter().map(|path| format!("The SQLite database {} in it.", path.display()));
+                std::iter::once(folder).chain(databases).collect()
+            }
+            Self::Sqlite(source) => vec![format!("The SQLite database {}.", source.path.display())],
+            Self::Postgres(source) if source.schemas.is_empty() => vec!["The PostgreSQL database, all schemas.".into()],
+            Self::Postgres(source) => {
+                source.schemas.iter().map(|schema| format!("The schema {schema} of the PostgreSQL database.")).collect()
+            }
+            Self::Command(source) => {
+                vec![format!("What the program {} writes.", source.argv.first().map_or("", String::as_str))]
+            }
+        }
+    }
+
+    /// What the scenario tells the source to leave out, as statements for the report.
+    pub fn left_out(&self) -> Vec<String> {
+        match self {
+            Self::Directory(source) => {
+                let globs = source.exclude.iter().map(|glob| format!("Paths that match `{glob}` are left out."));
+                let mounts = source.one_file_system.then(|| "Other file systems mounted below the folder are left out.".into());
+                globs.chain(mounts).collect()
+            }
+            Self::Postgres(source) if !source.schemas.is_empty() => {
+                vec![format!("Schemas other than {} are left out.", source.schemas.join(", "))]
+            }
+            Self::Sqlite(_) | Self::Postgres(_) | Self::Command(_) => Vec::new(),
+        }
+    }
+}

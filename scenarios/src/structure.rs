@@ -1,20 +1,28 @@
 //! Holds the tree of a file against the schema and finds everything that doesn't fit: unknown, missing and doubled
 //! keys, wrong types, unknown words. It stops at nothing; what it lets pass, the types accept.
 
-use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
 
 use crate::format;
+use crate::mend::Mend;
 use crate::node::{Content, Entry, Node};
 use crate::place::{Path, Place};
 use crate::problem::Finding;
 use crate::schema::{Variant, definition, follow, variants};
-use crate::suggest::{closest, either, listed};
+use crate::suggest::{closest, listed};
+use crate::wording::{called, did_you_mean, explained, first_sentence, options, plain_value, remedy, wanted};
 
-/// What the walk found: what is wrong, and places that hold a secret where a reference belongs.
+/// What the walk found.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
+    /// What is wrong.
     pub(crate) findings: Vec<Finding>,
+    /// Places that hold a secret where a reference belongs.
     pub(crate) secrets: Vec<Place>,
+    /// What the mistakes were meant to be.
+    pub(crate) mends: Vec<(Path, Mend)>,
 }
 
 /// Holds the whole tree against the whole schema.
@@ -36,6 +44,10 @@ impl<'a> Walk<'a> {
         self.found.findings.push(Finding { path: path.clone(), place, message, hint: hint.into() });
     }
 
+    fn mend(&mut self, path: &Path, mend: Mend) {
+        self.found.mends.push((path.clone(), mend));
+    }
+
     /// `key` is the place of the key or item that holds the node.
     fn node(&mut self, node: &Node, schema: &'a Value, path: &Path, key: Place) {
         if definition(schema) == Some("Reference") && self.secret(node, path) {
@@ -46,11 +58,11 @@ impl<'a> Walk<'a> {
             return self.choice(node, &variants(schema), path, key);
         }
         match (&node.content, schema["type"].as_str()) {
-            (_, None) if !matches!(node.content, Content::Scalar(_)) => self.mistyped(node, schema, path, key),
-            (_, None) => {}
             (Content::Map(entries), Some("object")) => self.map(entries, schema, path, key),
             (Content::List(items), Some("array")) => self.list(items, schema, path, key),
+            (Content::Scalar(_), None) => {}
             (Content::Scalar(value), Some(kind)) if is(value, kind) => self.scalar(node, value, schema, path),
+            (Content::Scalar(Value::Null), _) => self.empty(path, key, schema, true),
             _ => self.mistyped(node, schema, path, key),
         }
     }
@@ -61,15 +73,13 @@ impl<'a> Walk<'a> {
             Content::Scalar(Value::Null) => false,
             Content::Scalar(_) => {
                 self.found.secrets.push(node.place);
-                let label = path.label();
+                self.mend(path, Mend::Replace(json!({ "env": "NAME" })));
                 self.say(
                     path,
                     node.place,
-                    format!("{label} holds a value, but a secret is never written in a scenario"),
-                    format!(
-                        "Say where it is kept: `{{env: NAME}}`, `{{file: path}}` or `{{credential: name}}`. If {label} \
-                         was a real secret, replace it: it has been in a file."
-                    ),
+                    format!("{} holds a value, but a secret is never written in a scenario", path.label()),
+                    "Say where it is kept: `{env: NAME}`, `{file: path}` or `{credential: name}`. If this was a real \
+                     secret, replace it: it has been in a file.",
                 );
                 true
             }
@@ -91,10 +101,15 @@ impl<'a> Walk<'a> {
             Content::Map(entries) if choices.iter().any(|choice| choice.fields.is_some()) => {
                 self.kind(entries, choices, path, key);
             }
-            Content::Scalar(Value::Null) => self.empty(path, key, &options(choices)),
+            Content::Scalar(Value::Null) => {
+                self.mend(path, Mend::Remove);
+                self.say(path, key, format!("{} has no value", path.label()), explained(choices));
+            }
             _ => {
-                let message = format!("{} must be {}, but is {}", path.label(), options(choices), self.called(node));
-                self.say(path, self.spot(node, key), message, explained(choices));
+                let is = called(self.text, node);
+                self.mend(path, Mend::Remove);
+                let message = format!("{} must be {}, but is {is}", path.label(), options(choices));
+                self.say(path, spot(node, key), message, explained(choices));
             }
         }
     }
@@ -103,17 +118,19 @@ impl<'a> Walk<'a> {
         match choices.iter().find(|choice| choice.word == word) {
             Some(choice) if choice.fields.is_none() => {}
             Some(choice) => {
-                let hint = match choice.fields.map(|fields| follow(self.root, fields)) {
-                    Some(fields) if fields["type"] == "object" && fields["required"].is_null() => {
-                        format!("Write `{word}: {{}}` below it to take it with its defaults.")
-                    }
-                    _ => format!("Write `{word}:` below it, and what it needs below that."),
+                let defaults = choice.fields.is_some_and(|fields| has_defaults(follow(self.root, fields)));
+                let hint = if defaults {
+                    self.mend(path, Mend::Replace(json!({ word: {} })));
+                    format!("Write `{word}: {{}}` below it to take it with its defaults.")
+                } else {
+                    format!("Write `{word}:` below it, and what it needs below that.")
                 };
                 self.say(path, node.place, format!("`{word}` has fields and does not stand alone"), hint);
             }
             None => {
                 let message = format!("{} must be {}, but is `{word}`", path.label(), options(choices));
                 let meant = closest(word, choices.iter().map(|choice| choice.word));
+                self.mend(path, meant.map_or(Mend::Remove, |meant| Mend::Replace(meant.into())));
                 self.say(path, node.place, message, meant.map_or_else(|| explained(choices), did_you_mean));
             }
         }
@@ -122,68 +139,69 @@ impl<'a> Walk<'a> {
     /// A mapping whose one key is the kind.
     fn kind(&mut self, entries: &[Entry], choices: &[Variant<'a>], path: &Path, key: Place) {
         for entry in entries {
-            let choice = choices.iter().find(|choice| choice.word == entry.key);
-            match choice.map(|choice| choice.fields) {
-                Some(Some(fields)) => self.node(&entry.node, fields, &path.key(&entry.key), entry.place),
+            let below = path.key(&entry.key);
+            match choices.iter().find(|choice| choice.word == entry.key).map(|choice| choice.fields) {
+                Some(Some(fields)) => self.entry(entry, fields, &below, true),
                 Some(None) => self.say(
-                    &path.key(&entry.key),
+                    &below,
                     entry.place,
                     format!("`{}` stands alone and has no fields", entry.key),
                     format!("Write it as the value of {}, without a colon after it.", path.label()),
                 ),
                 None => {
-                    let message = format!("`{}` is not a kind of {}", entry.key, path.label());
                     let meant = closest(&entry.key, choices.iter().map(|choice| choice.word));
-                    let hint = meant.map_or_else(|| explained(choices), did_you_mean);
-                    self.say(&path.key(&entry.key), entry.place, message, hint);
+                    self.mend(&below, meant.map_or(Mend::Remove, |meant| Mend::Rename(meant.into())));
+                    let message = format!("`{}` is not a kind of {}", entry.key, path.label());
+                    self.say(&below, entry.place, message, meant.map_or_else(|| explained(choices), did_you_mean));
                 }
             }
         }
         match entries {
             [_] => {}
-            [] => self.empty(path, key, &options(choices)),
+            [] => self.say(path, key, format!("{} has no value", path.label()), explained(choices)),
             [_, second, ..] => {
                 let named = listed(entries.iter().map(|entry| entry.key.as_str()));
-                let message = format!("{} has {}, but must be exactly one", path.label(), named);
-                self.say(
-                    path,
-                    second.place,
-                    message,
-                    "Keep one of them. If a field belongs to the kind, indent it further.",
-                );
+                let message = format!("{} has {named}, but must have exactly one", path.label());
+                let hint = "Keep one of them. If one was meant as a field of the other, indent it further.";
+                self.say(path, second.place, message, hint);
             }
         }
     }
 
     fn map(&mut self, entries: &[Entry], schema: &'a Value, path: &Path, key: Place) {
-        let none = Map::new();
-        let known = schema["properties"].as_object().unwrap_or(&none);
         let mut misspelt = Vec::new();
         for entry in entries {
             let below = path.key(&entry.key);
-            match (self.root_key(known, schema, &entry.key), &schema["additionalProperties"]) {
-                (Some(property), _) => self.node(&entry.node, property, &below, entry.place),
-                (None, free) if free.is_object() => {
+            let free = &schema["additionalProperties"];
+            match schema["properties"].get(&entry.key) {
+                Some(property) => self.entry(entry, property, &below, required(schema).any(|name| name == entry.key)),
+                None if free.is_object() => {
                     self.named(entry, schema, path);
-                    self.node(&entry.node, free, &below, entry.place);
+                    self.entry(entry, free, &below, false);
                 }
-                _ => misspelt.extend(self.unknown(entry, known, path)),
+                None => misspelt.extend(self.unknown(entry, schema, path)),
             }
         }
-        self.missing(entries, known, schema, &misspelt, path, key);
-        let least = schema["minProperties"].as_u64().unwrap_or(0);
-        if (entries.len() as u64) < least {
-            let hint = if known.is_empty() {
+        self.missing(entries, schema, &misspelt, path, key);
+        if entries.is_empty() && schema["minProperties"].as_u64().unwrap_or(0) > 0 {
+            let keys: Vec<&str> = keys(schema).collect();
+            let hint = if keys.is_empty() {
                 "Write at least one line below it.".into()
             } else {
-                format!("Give at least one of {}.", listed(known.keys().map(String::as_str)))
+                format!("Give at least one of {}.", listed(keys))
             };
             self.say(path, key, format!("{} is empty", path.label()), hint);
         }
     }
 
-    fn root_key(&self, known: &Map<String, Value>, schema: &'a Value, key: &str) -> Option<&'a Value> {
-        if known.contains_key(key) { schema["properties"].get(key) } else { None }
+    fn entry(&mut self, entry: &Entry, schema: &'a Value, path: &Path, required: bool) {
+        let target = follow(self.root, schema);
+        let null = matches!(entry.node.content, Content::Scalar(Value::Null));
+        if null && target["type"].is_string() {
+            self.empty(path, entry.place, target, required);
+        } else {
+            self.node(&entry.node, schema, path, entry.place);
+        }
     }
 
     /// A key that is free, but must be one of the words that `propertyNames` lists.
@@ -192,45 +210,34 @@ impl<'a> Walk<'a> {
         if words.is_empty() || words.iter().any(|word| word.word == entry.key) {
             return;
         }
-        let hint =
-            closest(&entry.key, words.iter().map(|word| word.word)).map_or_else(|| explained(&words), did_you_mean);
+        let meant = closest(&entry.key, words.iter().map(|word| word.word));
+        let below = path.key(&entry.key);
+        self.mend(&below, Mend::Remove);
         let message = format!("`{}` is not known in {}", entry.key, path.label());
-        self.say(&path.key(&entry.key), entry.place, message, hint);
+        self.say(&below, entry.place, message, meant.map_or_else(|| explained(&words), did_you_mean));
     }
 
-    fn unknown(&mut self, entry: &Entry, known: &Map<String, Value>, path: &Path) -> Option<String> {
-        let meant = closest(&entry.key, known.keys().map(String::as_str));
-        let hint = match meant {
-            Some(meant) => did_you_mean(meant),
-            None => format!("Known here: {}.", listed(known.keys().map(String::as_str))),
-        };
-        let message = format!("`{}` is not a key of {}", entry.key, path.label());
-        self.say(&path.key(&entry.key), entry.place, message, hint);
-        meant.map(String::from)
+    /// An unknown key; what it was meant to be, if that can be guessed.
+    fn unknown(&mut self, entry: &Entry, schema: &'a Value, path: &Path) -> Option<&'a str> {
+        let meant = closest(&entry.key, keys(schema));
+        let below = path.key(&entry.key);
+        let hint = meant.map_or_else(|| format!("Known here: {}.", listed(keys(schema))), did_you_mean);
+        self.mend(&below, meant.map_or(Mend::Remove, |meant| Mend::Rename(meant.into())));
+        self.say(&below, entry.place, format!("`{}` is not a key of {}", entry.key, path.label()), hint);
+        meant
     }
 
-    fn missing(
-        &mut self,
-        entries: &[Entry],
-        known: &Map<String, Value>,
-        schema: &'a Value,
-        misspelt: &[String],
-        path: &Path,
-        key: Place,
-    ) {
-        let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let absent: Vec<&str> = required
-            .iter()
-            .filter_map(Value::as_str)
-            .filter(|name| !entries.iter().any(|e| e.key == *name) && !misspelt.iter().any(|m| m == name))
+    fn missing(&mut self, entries: &[Entry], schema: &'a Value, misspelt: &[&str], path: &Path, key: Place) {
+        let absent: Vec<&str> = required(schema)
+            .filter(|name| !misspelt.contains(name) && !entries.iter().any(|entry| entry.key == *name))
             .collect();
         if absent.is_empty() {
             return;
         }
         let verb = if absent.len() == 1 { "is" } else { "are" };
-        let inside = if path.steps().next().is_none() { String::new() } else { format!(" in {}", path.label()) };
-        let summary = |name: &&str| format!("`{name}`: {}", first_sentence(&known[*name]["description"]));
-        let hint = format!("Add {}", absent.iter().map(summary).collect::<Vec<_>>().join(" "));
+        let inside = if path.is_root() { String::new() } else { format!(" in {}", path.label()) };
+        let about = |name: &&str| format!("  {name}: {}", first_sentence(&schema["properties"][*name]["description"]));
+        let hint = format!("Add\n{}", absent.iter().map(about).collect::<Vec<_>>().join("\n"));
         self.say(path, key, format!("{} {verb} missing{inside}", listed(absent.iter().copied())), hint);
     }
 
@@ -238,10 +245,10 @@ impl<'a> Walk<'a> {
         for (number, item) in items.iter().enumerate() {
             self.node(item, &schema["items"], &path.item(number), item.head());
         }
-        let (least, most) = (schema["minItems"].as_u64().unwrap_or(0), schema["maxItems"].as_u64().unwrap_or(u64::MAX));
         let count = items.len() as u64;
-        if count < least && least == 1 {
-            self.say(path, key, format!("{} is empty", path.label()), "Write at least one item, each after a hyphen.");
+        let (least, most) = (schema["minItems"].as_u64().unwrap_or(0), schema["maxItems"].as_u64().unwrap_or(u64::MAX));
+        if least == 1 && count == 0 {
+            self.say(path, key, format!("{} is empty", path.label()), "Write at least one item.");
         } else if count < least || count > most {
             let message = format!("{} must have {least} items, but has {count}", path.label());
             self.say(path, key, message, format!("Write exactly {least} items."));
@@ -249,94 +256,48 @@ impl<'a> Walk<'a> {
     }
 
     fn scalar(&mut self, node: &Node, value: &Value, schema: &Value, path: &Path) {
-        if let Some(constant) = schema.get("const")
-            && constant != value
-        {
-            let message = format!("{} must be {constant}, but is {value}", path.label());
-            return self.say(path, node.place, message, "This drillctl knows only that one.");
+        let (label, last) = (path.label(), path.last());
+        if let Some(constant) = schema.get("const").filter(|constant| *constant != value) {
+            self.mend(path, Mend::Replace(constant.clone()));
+            let hint = format!("Write `{last}: {constant}`; this drillctl knows no other.");
+            return self.say(path, node.place, format!("{label} must be {constant}, but is {value}"), hint);
         }
         if let Some(least) = schema["minimum"].as_i64()
             && value.as_i64().is_some_and(|number| number < least)
         {
-            let message = format!("{} must not be below {least}, but is {value}", path.label());
+            self.mend(path, Mend::Remove);
+            let message = format!("{label} must not be below {least}, but is {value}");
             return self.say(path, node.place, message, format!("Write {least} or more."));
         }
         let Some(text) = value.as_str() else { return };
         if text.trim().is_empty() && schema["minLength"].as_u64().unwrap_or(0) > 0 {
-            let message = format!("{} is empty", path.label());
-            return self.say(path, node.place, message, "Write something between the quotes, or take the line away.");
+            return self.say(path, node.place, format!("{label} is empty"), "Write something between the quotes.");
         }
         if let Some((message, hint)) = schema["format"].as_str().and_then(|name| format::wrong(name, text)) {
-            self.say(path, node.place, format!("{} {message}", path.label()), hint);
+            self.mend(path, Mend::Remove);
+            self.say(path, node.place, format!("{label} {message}"), hint);
         }
     }
 
-    fn empty(&mut self, path: &Path, key: Place, wanted: &str) {
-        let message = format!("{} has no value", path.label());
-        self.say(path, key, message, format!("Write {wanted} there, or take the line away."));
+    /// A key, or an item, without a value.
+    fn empty(&mut self, path: &Path, key: Place, schema: &Value, required: bool) {
+        let hint = if has_defaults(schema) {
+            self.mend(path, Mend::Replace(json!({})));
+            format!("Write `{}: {{}}` to take it with its defaults.", path.last())
+        } else {
+            self.mend(path, Mend::Remove);
+            let or = if required { "" } else { ", or take the line away" };
+            format!("Write {} there{or}.", wanted(schema))
+        };
+        self.say(path, key, format!("{} has no value", path.label()), hint);
     }
 
     fn mistyped(&mut self, node: &Node, schema: &Value, path: &Path, key: Place) {
-        let wanted = wanted(schema);
-        if matches!(node.content, Content::Scalar(Value::Null)) {
-            let defaults =
-                schema["type"] == "object" && schema["required"].is_null() && schema["minProperties"].is_null();
-            return if defaults && schema["properties"].is_object() {
-                let (label, last) = (path.label(), path.steps().last().unwrap_or_default().to_owned());
-                let hint = format!("Write `{last}: {{}}` to take it with its defaults.");
-                self.say(path, key, format!("{label} has no value"), hint)
-            } else {
-                self.empty(path, key, &wanted)
-            };
-        }
-        let message = format!("{} must be {wanted}, but is {}", path.label(), self.called(node));
-        let hint = self.remedy(node, schema, path);
-        self.say(path, self.spot(node, key), message, hint);
-    }
-
-    /// What to write instead of a value of the wrong type.
-    fn remedy(&self, node: &Node, schema: &Value, path: &Path) -> String {
-        let raw = self.text.get(node.place.start..node.place.end).unwrap_or_default();
-        let last = path.steps().last().unwrap_or_default();
-        let prefix = if last.parse::<usize>().is_ok() { "- ".into() } else { format!("{last}: ") };
-        match (&node.content, schema["type"].as_str()) {
-            (Content::Scalar(_), Some("string")) => match schema["format"].as_str() {
-                Some(name) => format::example(name).into(),
-                None => format!("Put it in quotes: `{prefix}\"{raw}\"`."),
-            },
-            (Content::Scalar(Value::String(text)), Some(kind)) if quoted_value(text, kind) => {
-                format!("Take the quotes away: `{prefix}{text}`.")
-            }
-            (_, Some("boolean")) => format!("Write `{prefix}true` or `{prefix}false`."),
-            (Content::Scalar(_), Some("array")) => format!("Write a list, also for a single item: `{prefix}[{raw}]`."),
-            (_, Some("array")) => "Put a hyphen before each item.".into(),
-            (_, Some("object")) if schema["properties"].is_object() => {
-                let keys = schema["properties"].as_object().into_iter().flat_map(Map::keys).map(String::as_str);
-                format!("Write its fields below it: {}.", listed(keys))
-            }
-            (_, Some("object")) => "Write `name: value` lines below it.".into(),
-            _ => format!("Write {} on this line.", wanted(schema)),
-        }
-    }
-
-    /// What people call the value.
-    fn called(&self, node: &Node) -> String {
-        match &node.content {
-            Content::Map(_) => "a mapping".into(),
-            Content::List(_) => "a list".into(),
-            Content::Scalar(Value::String(text)) if text.chars().count() > 40 => "text".into(),
-            Content::Scalar(Value::String(text)) => format!("the text `{text}`"),
-            Content::Scalar(Value::Null) => "empty".into(),
-            Content::Scalar(Value::Number(number)) => {
-                let raw = self.text.get(node.place.start..node.place.end).filter(|raw| raw.parse::<f64>().is_ok());
-                format!("the number {}", raw.map_or_else(|| number.to_string(), String::from))
-            }
-            Content::Scalar(value) => format!("{value}"),
-        }
-    }
-
-    fn spot(&self, node: &Node, key: Place) -> Place {
-        if matches!(node.content, Content::Scalar(_)) { node.place } else { key }
+        let meant = plain_value(self.text, node, schema);
+        self.mend(path, meant.map_or(Mend::Remove, Mend::Replace));
+        let message = format!("{} must be {}, but is {}", path.label(), wanted(schema), called(self.text, node));
+        let hint = remedy(self.text, node, schema, path);
+        self.say(path, spot(node, key), message, hint);
     }
 
     /// Doubled keys, anywhere.
@@ -347,7 +308,7 @@ impl<'a> Walk<'a> {
                 items.iter().enumerate().for_each(|(number, item)| self.doubled(item, &path.item(number)));
             }
             Content::Map(entries) => {
-                let mut first = std::collections::HashMap::new();
+                let mut first = HashMap::new();
                 for entry in entries {
                     let below = path.key(&entry.key);
                     if let Some(place) = first.insert(entry.key.as_str(), entry.place) {
@@ -362,10 +323,25 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The names that a mapping must have.
+fn required(schema: &Value) -> impl Iterator<Item = &str> {
+    schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// The names that a mapping knows.
+fn keys(schema: &Value) -> impl Iterator<Item = &str> {
+    schema["properties"].as_object().into_iter().flat_map(Map::keys).map(String::as_str)
+}
+
+/// Whether `{}` is enough.
+fn has_defaults(schema: &Value) -> bool {
+    schema["properties"].is_object() && schema["required"].is_null() && schema["minProperties"].is_null()
+}
+
 fn is(value: &Value, kind: &str) -> bool {
     match kind {
         "string" => value.is_string(),
-        "integer" => value.is_i64() || value.is_u64(),
+        "integer" => value.is_u64() || value.is_i64(),
         "number" => value.is_number(),
         "boolean" => value.is_boolean(),
         _ => false,
@@ -376,46 +352,6 @@ fn leaf(node: &Node) -> bool {
     matches!(node.content, Content::Scalar(_))
 }
 
-/// Whether a text would be a value of this type without its quotes.
-fn quoted_value(text: &str, kind: &str) -> bool {
-    match kind {
-        "integer" => text.parse::<i64>().is_ok(),
-        "number" => text.parse::<f64>().is_ok_and(f64::is_finite),
-        "boolean" => matches!(text, "true" | "false"),
-        _ => false,
-    }
-}
-
-fn wanted(schema: &Value) -> String {
-    match (schema["type"].as_str(), schema["format"].as_str()) {
-        (Some("string"), Some(name)) => format::called(name).into(),
-        (Some("string"), None) => "text".into(),
-        (Some("integer"), _) => "a whole number".into(),
-        (Some("number"), _) => "a number".into(),
-        (Some("boolean"), _) => "true or false".into(),
-        (Some("array"), _) => "a list".into(),
-        (Some("object"), _) => "a mapping".into(),
-        _ => "one value: text, a number, true, false or null".into(),
-    }
-}
-
-fn options(choices: &[Variant<'_>]) -> String {
-    either(choices.iter().map(|choice| choice.word))
-}
-
-fn explained(choices: &[Variant<'_>]) -> String {
-    let each = choices.iter().map(|choice| match choice.summary.split_once(". ") {
-        Some((first, _)) => format!("`{}`: {first}.", choice.word),
-        None => format!("`{}`: {}", choice.word, choice.summary),
-    });
-    format!("There is {}", each.collect::<Vec<_>>().join(" "))
-}
-
-fn did_you_mean(word: &str) -> String {
-    format!("Did you mean `{word}`?")
-}
-
-fn first_sentence(description: &Value) -> String {
-    let text = description.as_str().unwrap_or_default();
-    text.split_once(". ").map_or_else(|| text.into(), |(first, _)| format!("{first}."))
+fn spot(node: &Node, key: Place) -> Place {
+    if leaf(node) { node.place } else { key }
 }

@@ -68,3 +68,15 @@ pub struct OpendalVault {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, Reference>,
 }
+
+impl Vault {
+    /// The word that picks this kind in a scenario.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Url(_) => "url",
+            Self::Fs(_) => "fs",
+            Self::S3(_) => "s3",
+            Self::Opendal(_) => "opendal",
+        }
+    }
+}

@@ -53,14 +53,14 @@ fn scratch(rules: &mut Rules<'_>) {
     };
     let path = Path::of(["scratch"]);
     if dump && !postgres {
-        let message = format!("what the source {kind} gives can't be restored into a `directory` scratch");
+        let message = format!("a `directory` scratch doesn't fit the source {kind}");
         rules.say(
             &path,
             message,
             "Write `scratch: {postgres: {}}`: it is loaded into a throw-away PostgreSQL cluster.",
         );
     } else if postgres && !dump {
-        let message = format!("what the source {kind} gives can't be restored into a `postgres` scratch");
+        let message = format!("a `postgres` scratch doesn't fit the source {kind}");
         rules.say(&path, message, "Write `scratch: {directory: {}}`: it is restored into an empty folder.");
     }
 }

@@ -3,6 +3,7 @@
 
 mod account;
 mod app;
+mod buffers;
 mod canary;
 mod clock;
 mod context;
@@ -11,6 +12,7 @@ mod identity;
 mod index;
 mod mark;
 pub mod probes;
+mod postgres;
 pub mod process;
 pub mod scratches;
 pub mod seal;

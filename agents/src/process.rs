@@ -11,6 +11,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A program that is about to be started.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Program {
     argv: Vec<OsString>,
     env: BTreeMap<OsString, OsString>,
@@ -186,6 +187,18 @@ impl Program {
             }
             _ => Error::io("starting", program, cause),
         }
+    }
+}
+
+/// Without the values of its variables: there are secrets among them.
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variables: Vec<_> = self.env.keys().collect();
+        f.debug_struct("Program")
+            .field("argv", &self.argv)
+            .field("variables", &variables)
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use crate::buffers::Buffers;
 use crate::{Error, Kind, Result};
 
 /// Plain bytes of one segment.
@@ -19,7 +20,8 @@ pub const SEGMENT_BYTES: usize = 16 << 20;
 #[derive(Debug)]
 pub struct SealWriter {
     segments: mpsc::Sender<Bytes>,
-    segment: Vec<u8>,
+    segment: Option<Vec<u8>>,
+    buffers: Buffers,
     written: u64,
 }
 
@@ -27,7 +29,7 @@ impl SealWriter {
     /// A writer and the queue of its segments, `depth` of them at most.
     pub(crate) fn new(depth: usize) -> (Self, mpsc::Receiver<Bytes>) {
         let (segments, queue) = mpsc::channel(depth);
-        (Self { segments, segment: Vec::new(), written: 0 }, queue)
+        (Self { segments, segment: None, buffers: Buffers::default(), written: 0 }, queue)
     }
 
     /// Bytes written so far: the offset in the stream of what comes next.
@@ -63,30 +65,42 @@ impl SealWriter {
         Ok(())
     }
 
+    /// Runs `work` with this writer on a thread of its own that may block. Meanwhile there is a writer in its place that takes nothing:
+    /// if nobody waits for the thread any more, nothing can be mistaken for the end of the stream.
+    pub(crate) async fn on_thread<T: Send + 'static>(&mut self, work: impl FnOnce(&mut Self) -> T + Send + 'static) -> T {
+        let mut writer = std::mem::replace(self, Self::new(1).0);
+        let (writer, done) = on_thread(move || {
+            let done = work(&mut writer);
+            (writer, done)
+        })
+        .await;
+        *self = writer;
+        done
+    }
+
     /// Hands the last, shorter segment on; an empty stream has one empty segment, so that stock tools find something to open.
     /// Returns the length of the whole stream.
     ///
     /// # Errors
     /// As for [`SealWriter::write`].
     pub(crate) async fn finish(mut self) -> Result<u64> {
-        if !self.segment.is_empty() || self.written == 0 {
-            let last = std::mem::take(&mut self.segment);
-            self.segments.send(last.into()).await.map_err(|_| stopped())?;
+        let last = self.segment.take().or_else(|| (self.written == 0).then(Vec::new));
+        if let Some(last) = last {
+            self.segments.send(self.buffers.share(last)).await.map_err(|_| stopped())?;
         }
         Ok(self.written)
     }
 
     /// Moves bytes into the segment at hand; returns it when it is full.
     fn take(&mut self, bytes: &mut &[u8]) -> Option<Bytes> {
-        if self.segment.capacity() == 0 {
-            self.segment.reserve_exact(SEGMENT_BYTES);
-        }
-        let room = SEGMENT_BYTES - self.segment.len();
+        let segment = self.segment.get_or_insert_with(|| self.buffers.take());
+        let room = SEGMENT_BYTES - segment.len();
         let (now, later) = bytes.split_at(room.min(bytes.len()));
-        self.segment.extend_from_slice(now);
+        segment.extend_from_slice(now);
         self.written += now.len() as u64;
         *bytes = later;
-        (self.segment.len() == SEGMENT_BYTES).then(|| std::mem::take(&mut self.segment).into())
+        let full = self.segment.take_if(|segment| segment.len() == SEGMENT_BYTES)?;
+        Some(self.buffers.share(full))
     }
 }
 

@@ -10,7 +10,6 @@
 //! A probe never leaves the environment: it connects to loopback only, reads below the root only, and what it starts carries the
 //! run's mark.
 
-mod answer;
 mod command;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -22,13 +21,14 @@ mod sql;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod until;
 
 use std::collections::BTreeMap;
 
 use drill_scenarios::{Observation, Probe, Scalar};
 
-pub use self::answer::until;
 pub(crate) use self::program::{Outfit, Start, fill};
+pub use self::until::until;
 use crate::scratches::Environment;
 use crate::{Context, Result};
 

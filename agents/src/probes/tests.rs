@@ -1,6 +1,6 @@
 //! Each kind of probe against a real server, file or program, and against each way in which they fail.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,8 +8,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::fake::{Fake, Reply};
 use super::*;
-use crate::Kind;
 use crate::scratches::Rows;
+use crate::{Clock, Kind};
 
 fn text(text: &str) -> Scalar {
     Scalar::Text(text.into())
@@ -142,7 +142,7 @@ async fn http_that_is_refused_broken_cut_or_late_is_nothing() {
     fake.nothing(to(garbage)).await;
     let cut = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this".into()).await;
     fake.nothing(to(cut)).await;
-    let began = Instant::now();
+    let began = Clock::system();
     let silent = server(|stream| async move {
         tokio::time::sleep(Duration::from_secs(600)).await;
         drop(stream);
@@ -208,7 +208,7 @@ async fn tcp_that_is_refused_or_silent_is_a_value_and_bounded() {
         drop(stream);
     })
     .await;
-    let began = Instant::now();
+    let began = Clock::system();
     let seen = fake.values(json!({"tcp": {"address": format!("127.0.0.1:{silent}")}})).await;
     assert_eq!((&seen["open"], &seen["banner"]), (&Scalar::Bool(true), &text("")));
     assert!(
@@ -380,11 +380,9 @@ async fn file_takes_the_newest_of_what_a_glob_matches() {
     let fake = Fake::new();
     std::fs::create_dir_all(fake.root.join("logs/old.log")).expect("a folder of that name doesn't count");
     for (age, name) in [(300, "logs/a.log"), (100, "logs/b.log"), (200, "logs/old.log/c.log"), (1, "logs/d.txt")] {
-        let file = std::fs::File::create(fake.root.join(name)).expect("create");
-        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(age)).expect("set time");
         std::fs::write(fake.root.join(name), name).expect("write");
         let file = std::fs::File::options().write(true).open(fake.root.join(name)).expect("open");
-        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(age)).expect("set time");
+        file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(2_000_000_000 - age)).expect("set time");
     }
     let seen = fake.values(json!({"file": {"path": "logs/*.log"}})).await;
     assert_eq!((&seen["text"], &seen["count"]), (&text("logs/b.log"), &Scalar::Int(2)));
@@ -432,7 +430,7 @@ async fn looking_goes_on_until_it_holds_or_the_time_is_over() {
         Ok(Continue::<_, i32>(looks))
     });
     assert_eq!(once.await.expect("looks"), 1);
-    let began = Instant::now();
+    let began = Clock::system();
     let mut looks = 0;
     let hanging = until(&fake.cx, Duration::from_millis(300), async || {
         looks += 1;

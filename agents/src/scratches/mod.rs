@@ -1,5 +1,7 @@
 //! Scratches: kinds of throw-away place. One file a kind; provisioning one gives an [`Environment`].
 
+mod postgres;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::mark::Removal;
 use crate::sources::Note;
 use crate::{CanarySeen, Context, Format, Identity, Index, OpenReader, Result};
+
+pub use postgres::PostgresScratch;
 
 /// Where an environment is, before it is made: what its lease says. Every folder carries the run's mark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,8 +13,10 @@ use crate::{Error, Kind, Result};
 
 /// Fast and already three to one on ordinary files; what doesn't compress passes at memory speed.
 const LEVEL: i32 = 1;
+/// Work of a passphrase, as a power of two: what stock age takes to seal, and the most that is done to open.
+const SCRYPT: (u8, u8) = (18, 22);
 
-/// What a sealed file is made of.
+/// A sealed file.
 pub(super) struct Sealed {
     pub(super) bytes: Vec<u8>,
     pub(super) sha256: String,
@@ -48,18 +50,18 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
     hex::encode(digest::digest(&digest::SHA256, bytes))
 }
 
-/// Compresses and seals these bytes.
+/// Compresses and seals these bytes into an empty buffer.
 ///
 /// # Errors
 /// [`Kind::Config`] if a recipient can't be sealed to.
-pub(super) fn seal(recipients: &[Recipient], plain: &[u8]) -> Result<Sealed> {
-    seal_written(recipients, Some(plain.len() as u64), |out| out.write_all(plain))
+pub(super) fn seal(recipients: &[Recipient], plain: &[u8], into: Vec<u8>) -> Result<Sealed> {
+    seal_written(recipients, into, |out| out.write_all(plain))
 }
 
-/// Compresses and seals what `write` writes; `length` is its length if that is known.
+/// Compresses and seals what `write` writes into an empty buffer.
 pub(super) fn seal_written(
     recipients: &[Recipient],
-    length: Option<u64>,
+    into: Vec<u8>,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<Sealed> {
     let wraps = recipients.iter().map(|recipient| recipient.wraps.as_ref() as &dyn age::Recipient);
@@ -69,42 +71,46 @@ pub(super) fn seal_written(
     })?;
     let mut plain_bytes = 0;
     let sealing = |cause| Error::io("sealing", "in memory", cause);
-    let bytes = compressed_into(encryptor, length, |out| write(&mut Counted { out, count: &mut plain_bytes })).map_err(sealing)?;
+    let bytes = compressed_into(encryptor, into, |out| write(&mut Counted { out, count: &mut plain_bytes }))
+        .map_err(sealing)?;
     Ok(Sealed { sha256: sha256(&bytes), bytes, plain_bytes })
 }
 
 fn compressed_into(
     encryptor: Encryptor,
-    length: Option<u64>,
+    into: Vec<u8>,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<Vec<u8>> {
-    let room = length.and_then(|length| usize::try_from(length / 2).ok()).unwrap_or_default();
-    let sealed = encryptor.wrap_output(Vec::with_capacity(room))?;
-    let mut compressed = zstd::Encoder::new(sealed, LEVEL)?;
-    compressed.set_pledged_src_size(length)?;
+    let mut compressed = zstd::Encoder::new(encryptor.wrap_output(into)?, LEVEL)?;
     write(&mut compressed)?;
     // Either end left out would leave a file that doesn't open.
     compressed.finish()?.finish()
 }
 
-/// Opens and unpacks a file of `plain_bytes`, neither more nor less: a header can't be made to fill the memory.
+/// Opens and unpacks a file of `plain_bytes`, neither more nor less, into an empty buffer: a file can't be made to fill the
+/// memory.
 pub(super) fn open(
     identity: &(dyn age::Identity + Send + Sync),
     sealed: &[u8],
     plain_bytes: u64,
+    into: Vec<u8>,
 ) -> std::result::Result<Vec<u8>, Fault> {
     let decryptor = Decryptor::new_buffered(sealed).map_err(fault)?;
     let opened = decryptor.decrypt(iter::once(identity as &dyn age::Identity)).map_err(fault)?;
     let unpacking = |cause: io::Error| Fault::Damaged(format!("does not unpack: {}", one_line(&cause)));
     let unpacked = zstd::Decoder::new(opened).map_err(unpacking)?;
-    read_exactly(unpacked, plain_bytes).map_err(unpacking)
+    read_exactly(unpacked, plain_bytes, into).map_err(unpacking)
 }
 
 /// Seals the identity of a snapshot with a passphrase.
 pub(super) fn seal_key(passphrase: &SecretString, text: &SecretString) -> Result<Sealed> {
     let line = SecretString::from(format!("{}\n", text.expose_secret()));
     let sealing = |cause| Error::io("sealing", "the key of the snapshot", cause);
-    let mut sealed = Encryptor::with_user_passphrase(passphrase.clone()).wrap_output(Vec::new()).map_err(sealing)?;
+    let mut recipient = scrypt::Recipient::new(passphrase.clone());
+    recipient.set_work_factor(SCRYPT.0);
+    let encryptor = Encryptor::with_recipients(iter::once(&recipient as &dyn age::Recipient));
+    let mut sealed =
+        encryptor.expect("a passphrase can always be sealed with").wrap_output(Vec::new()).map_err(sealing)?;
     sealed.write_all(line.expose_secret().as_bytes()).map_err(sealing)?;
     let bytes = sealed.finish().map_err(sealing)?;
     Ok(Sealed { sha256: sha256(&bytes), plain_bytes: line.expose_secret().len() as u64, bytes })
@@ -116,17 +122,23 @@ pub(super) fn open_key(
     sealed: &[u8],
     plain_bytes: u64,
 ) -> std::result::Result<SecretString, Fault> {
-    let identity = scrypt::Identity::new(passphrase);
+    let mut identity = scrypt::Identity::new(passphrase);
+    identity.set_max_work_factor(SCRYPT.1);
     let decryptor = Decryptor::new_buffered(sealed).map_err(fault)?;
-    let opened = decryptor.decrypt(iter::once(&identity as &dyn age::Identity)).map_err(fault)?;
+    let opened = decryptor.decrypt(iter::once(&identity as &dyn age::Identity)).map_err(|cause| match cause {
+        // That is how a passphrase shows that it is wrong.
+        DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed => Fault::NoMatch,
+        cause => fault(cause),
+    })?;
     let damaged = |cause: &dyn std::fmt::Display| Fault::Damaged(format!("does not open: {}", one_line(cause)));
-    let bytes = read_exactly(opened, plain_bytes).map_err(|cause| damaged(&cause))?;
+    let bytes = read_exactly(opened, plain_bytes, Vec::new()).map_err(|cause| damaged(&cause))?;
     String::from_utf8(bytes).map(SecretString::from).map_err(|cause| damaged(&cause.utf8_error()))
 }
 
 /// Reads to the end, which proves that nothing was cut off.
-fn read_exactly(from: impl Read, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+fn read_exactly(from: impl Read, length: u64, mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+    // One byte more than is wanted, so that the buffer needn't grow to see the end.
+    bytes.reserve_exact(usize::try_from(length).unwrap_or_default().saturating_add(1));
     let read = from.take(length.saturating_add(1)).read_to_end(&mut bytes)? as u64;
     match read.cmp(&length) {
         std::cmp::Ordering::Equal => Ok(bytes),
@@ -137,8 +149,7 @@ fn read_exactly(from: impl Read, length: u64) -> io::Result<Vec<u8>> {
 
 fn fault(cause: DecryptError) -> Fault {
     match cause {
-        // A passphrase that is wrong shows as a key that can't be decrypted.
-        DecryptError::NoMatchingKeys | DecryptError::KeyDecryptionFailed => Fault::NoMatch,
+        DecryptError::NoMatchingKeys => Fault::NoMatch,
         DecryptError::Plugin(_) | DecryptError::PluginResolve(_) | DecryptError::ExcessiveWork { .. } => {
             Fault::Unasked(one_line(&cause))
         }
@@ -177,7 +188,7 @@ mod tests {
 
     fn sealed(plain: &[u8]) -> (Identity, Sealed) {
         let (identity, _) = Identity::generate();
-        let sealed = seal(std::slice::from_ref(&identity.recipient), plain).expect("sealed");
+        let sealed = seal(std::slice::from_ref(&identity.recipient), plain, Vec::new()).expect("sealed");
         (identity, sealed)
     }
 
@@ -186,10 +197,10 @@ mod tests {
         let (identity, bomb) = sealed(&vec![0; 4 << 20]);
         assert!(bomb.bytes.len() < 4 << 10);
         for said in [0, 1, (4 << 20) - 1] {
-            let fault = open(identity.unwraps.as_ref(), &bomb.bytes, said).expect_err("too much");
+            let fault = open(identity.unwraps.as_ref(), &bomb.bytes, said, Vec::new()).expect_err("too much");
             assert!(matches!(&fault, Fault::Damaged(how) if how.contains("more than")), "{fault:?}");
         }
-        let fault = open(identity.unwraps.as_ref(), &bomb.bytes, (4 << 20) + 1).expect_err("too little");
+        let fault = open(identity.unwraps.as_ref(), &bomb.bytes, (4 << 20) + 1, Vec::new()).expect_err("too little");
         assert!(matches!(fault, Fault::Damaged(how) if how.contains("instead of")));
     }
 
@@ -197,7 +208,8 @@ mod tests {
     fn a_file_cut_anywhere_does_not_open() {
         let (identity, whole) = sealed(&b"content ".repeat(10_000));
         for length in 0..whole.bytes.len() {
-            let fault = open(identity.unwraps.as_ref(), &whole.bytes[..length], whole.plain_bytes).expect_err("cut");
+            let fault = open(identity.unwraps.as_ref(), &whole.bytes[..length], whole.plain_bytes, Vec::new())
+                .expect_err("cut");
             assert!(matches!(fault, Fault::Damaged(_)), "at {length}: {fault:?}");
         }
     }
@@ -206,6 +218,6 @@ mod tests {
     fn somebody_elses_file_is_told_from_a_damaged_one() {
         let (_, theirs) = sealed(b"content");
         let (mine, _) = Identity::generate();
-        assert!(matches!(open(mine.unwraps.as_ref(), &theirs.bytes, 7), Err(Fault::NoMatch)));
+        assert!(matches!(open(mine.unwraps.as_ref(), &theirs.bytes, 7, Vec::new()), Err(Fault::NoMatch)));
     }
 }

@@ -39,7 +39,8 @@ pub fn generate(kind: KeyKind, clock: &Clock) -> (SecretString, String) {
 /// # Errors
 /// I/O errors; [`crate::Kind::Config`] if it is no identity file.
 pub fn inspect(path: &Path) -> Result<Vec<Found>> {
-    let text = std::fs::read_to_string(path).map_err(|cause| Error::io("reading identity file", path.display(), cause))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|cause| Error::io("reading identity file", path.display(), cause))?;
     let identities = Identity::parse_all(&format!("file {}", path.display()), &SecretString::from(text))?;
     let exposed = exposure(path);
     Ok(identities.into_iter().map(|identity| Found { public: identity.public, exposed: exposed.clone() }).collect())

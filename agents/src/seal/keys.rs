@@ -90,9 +90,9 @@ impl Keys {
             return Ok(PASSPHRASE.into());
         }
         let nonce: [u8; 32] = rand::random();
-        let sealed = envelope::seal(&self.recipients, &nonce)?;
+        let sealed = envelope::seal(&self.recipients, &nonce, Vec::new())?;
         for identity in &self.identities {
-            match envelope::open(identity.unwraps.as_ref(), &sealed.bytes, nonce.len() as u64) {
+            match envelope::open(identity.unwraps.as_ref(), &sealed.bytes, nonce.len() as u64, Vec::new()) {
                 Ok(opened) if opened == nonce => return Ok(identity.public.clone()),
                 Ok(_) | Err(Fault::NoMatch) => {}
                 Err(fault) => return Err(fault.on("a file that was just sealed")),

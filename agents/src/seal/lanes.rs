@@ -5,6 +5,7 @@ use std::thread::available_parallelism;
 
 use tokio::sync::Semaphore;
 
+use crate::buffers::Buffers;
 use crate::stream::on_thread;
 
 /// Segments computed on at once, at most.
@@ -15,13 +16,15 @@ const MOVING: usize = 2;
 /// The lanes of one stream.
 pub(super) struct Lanes {
     cores: Semaphore,
+    /// What is opened or sealed in them.
+    pub(super) buffers: Buffers,
     pub(super) count: usize,
 }
 
 impl Lanes {
     pub(super) fn new() -> Self {
         let cores = available_parallelism().map_or(1, usize::from).min(MOST_CORES);
-        Self { cores: Semaphore::new(cores), count: cores + MOVING }
+        Self { cores: Semaphore::new(cores), buffers: Buffers::default(), count: cores + MOVING }
     }
 
     /// Runs heavy computing on a thread of its own, when a core is free.

@@ -130,15 +130,15 @@ impl Shelf {
         if at >= MOST_SEGMENTS {
             return Err(Error::new(Kind::Exhausted, format!("snapshot {} has over {MOST_SEGMENTS} segments", self.id)));
         }
-        let recipients = Arc::clone(&self.recipients);
-        let sealed = self.lanes.compute(move || envelope::seal(&recipients, &plain)).await?;
+        let (recipients, into) = (Arc::clone(&self.recipients), self.lanes.buffers.take());
+        let sealed = self.lanes.compute(move || envelope::seal(&recipients, &plain, into)).await?;
         self.put(&segment_name(at), sealed).await
     }
 
     async fn put_index(&self, index: &crate::Index) -> Result<Part> {
         let (recipients, index) = (Arc::clone(&self.recipients), index.clone());
         let sealing = move || {
-            envelope::seal_written(&recipients, None, |out| {
+            envelope::seal_written(&recipients, Vec::new(), |out| {
                 let mut out = std::io::BufWriter::with_capacity(64 << 10, out);
                 serde_json::to_writer(&mut out, &index)?;
                 std::io::Write::flush(&mut out)
@@ -151,7 +151,7 @@ impl Shelf {
     async fn put(&self, name: &str, sealed: Sealed) -> Result<Part> {
         let Sealed { bytes, sha256, plain_bytes } = sealed;
         let part = Part { name: name.into(), size: bytes.len() as u64, sha256, plain_bytes };
-        self.vault.store(&self.id, name, bytes.into()).await?;
+        self.vault.store(&self.id, name, self.lanes.buffers.share(bytes)).await?;
         Ok(part)
     }
 

@@ -80,7 +80,8 @@ fn found<T>(result: Result<T>, damage: &mut Vec<Error>) -> Result<Option<T>> {
 
 async fn strangers(vault: &Vault, header: &Header, id: &str) -> Result<Vec<String>> {
     let names = vault.files(id).await?;
-    let belongs = |name: &String| BESIDE.contains(&name.as_str()) || header.parts().any(|part: &Part| part.name == *name);
+    let belongs =
+        |name: &String| BESIDE.contains(&name.as_str()) || header.parts().any(|part: &Part| part.name == *name);
     let mut strangers: Vec<_> = names.into_iter().filter(|name| !belongs(name)).collect();
     strangers.sort();
     Ok(strangers)

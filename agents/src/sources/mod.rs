@@ -1,10 +1,14 @@
 //! Sources: what is backed up. One file a kind; the kinds and their options are the scenario language's.
 
+mod postgres;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::mark::Removal;
 use crate::{Canary, Context, Identity, Index, Result, SealWriter};
+
+pub use postgres::PostgresSource;
 
 /// What is backed up. It is only read, but for a canary that the scenario allows.
 ///

@@ -2,7 +2,7 @@
 //! OpenDAL; no text that this file makes holds one.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use drill_scenarios::{FsVault, OpendalVault, Reference, S3Vault, Vault as Written};
 use opendal::{Operator, OperatorUri, services};
@@ -59,22 +59,40 @@ fn from_url(text: &str, secrets: &Secrets) -> Result<Vault> {
         return bucket(s3_url_options(&url, options)?);
     }
     let uri = OperatorUri::new(text, HashMap::new()).map_err(|cause| refused(url.scheme(), &cause))?;
-    let location = format!("{}://{}/{}", url.scheme(), uri.authority().unwrap_or_default(), uri.root().unwrap_or_default());
+    let location =
+        format!("{}://{}/{}", url.scheme(), uri.authority().unwrap_or_default(), uri.root().unwrap_or_default());
     let operator = Operator::from_uri(uri).map_err(|cause| refused(url.scheme(), &cause))?;
-    Ok(Vault { operator, location, folder: None })
+    Ok(Vault { operator, prefix: String::new(), location, folder: None })
 }
 
 fn folder(path: &Path, secrets: &Secrets) -> Result<Vault> {
     if path.as_os_str().is_empty() {
         return Err(Error::new(Kind::Config, "vault has an empty path"));
     }
-    let path = std::path::absolute(secrets.base().join(path))
+    let path = resolved(&secrets.base().join(path))
         .map_err(|cause| Error::io("finding vault folder", path.display(), cause))?;
     let text = path.to_str().ok_or_else(|| {
         Error::new(Kind::Config, format!("vault folder {} is not UTF-8", path.display())).hint("Name another folder.")
     })?;
-    let operator = Operator::new(services::Fs::default().root(text)).map_err(|cause| refused("fs", &cause))?;
-    Ok(Vault { operator, location: format!("folder {text}"), folder: Some(path) })
+    // OpenDAL makes its root at once, which naming a vault must not do. So the root is another, and every path begins here.
+    let operator = Operator::new(services::Fs::default().root("/")).map_err(|cause| refused("fs", &cause))?;
+    let prefix = format!("{}/", text.trim_matches('/'));
+    Ok(Vault { operator, prefix, location: format!("folder {text}"), folder: Some(path) })
+}
+
+/// The path without links and `..`, as far as it is there.
+fn resolved(path: &Path) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let there = path.ancestors().find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
+    let (ancestor, there) = there.ok_or(std::io::ErrorKind::NotFound)?;
+    let rest = path.strip_prefix(ancestor).unwrap_or(Path::new(""));
+    Ok(rest.components().fold(there, |mut resolved, part| {
+        match part {
+            Component::ParentDir => drop(resolved.pop()),
+            part => resolved.push(part),
+        }
+        resolved
+    }))
 }
 
 fn s3_url_options(url: &Url, mut options: Options) -> Result<Options> {
@@ -88,7 +106,8 @@ fn s3_url_options(url: &Url, mut options: Options) -> Result<Options> {
 }
 
 fn s3_options(written: &S3Vault, secrets: &Secrets) -> Result<Options> {
-    let mut options = Options::from([("bucket".into(), written.bucket.clone()), ("root".into(), written.prefix.clone())]);
+    let mut options =
+        Options::from([("bucket".into(), written.bucket.clone()), ("root".into(), written.prefix.clone())]);
     let plain = [("endpoint", &written.endpoint), ("region", &written.region)];
     options.extend(plain.into_iter().filter_map(|(name, value)| Some((name.into(), value.clone()?))));
     if written.access_key_id.is_some() != written.secret_access_key.is_some() {
@@ -129,7 +148,7 @@ fn bucket(mut options: Options) -> Result<Vault> {
     let at = options.get("endpoint").map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
     let location = format!("bucket s3://{name}/{root}{at}");
     let operator = Operator::from_iter::<services::S3>(options).map_err(|cause| refused("s3", &cause))?;
-    Ok(Vault { operator, location, folder: None })
+    Ok(Vault { operator, prefix: String::new(), location, folder: None })
 }
 
 fn service(written: &OpendalVault, secrets: &Secrets) -> Result<Vault> {
@@ -147,7 +166,7 @@ fn service(written: &OpendalVault, secrets: &Secrets) -> Result<Vault> {
         options.insert(name.clone(), secret(reference, secrets)?);
     }
     let operator = Operator::via_iter(&written.service, options).map_err(|cause| refused(&written.service, &cause))?;
-    Ok(Vault { operator, location, folder: None })
+    Ok(Vault { operator, prefix: String::new(), location, folder: None })
 }
 
 fn secret(reference: &Reference, secrets: &Secrets) -> Result<String> {

@@ -27,9 +27,11 @@ impl Vault {
     /// Those of reaching the vault.
     pub async fn list(&self) -> Result<Listing> {
         let mut listing = Listing::default();
-        let ids = self.names("snapshots/").await?.into_iter().filter_map(|name| name.strip_suffix('/').map(str::to_owned));
+        let ids =
+            self.names("snapshots/").await?.into_iter().filter_map(|name| name.strip_suffix('/').map(str::to_owned));
         let ids = ids.filter(|id| snapshot_folder(id).is_ok());
-        let mut headers = stream::iter(ids).map(|id| async { (self.find_header(&id).await, id) }).buffer_unordered(AT_ONCE);
+        let mut headers =
+            stream::iter(ids).map(|id| async { (self.find_header(&id).await, id) }).buffer_unordered(AT_ONCE);
         while let Some((found, id)) = headers.next().await {
             match found {
                 Ok(Some(header)) => listing.snapshots.push(header),
@@ -114,11 +116,12 @@ impl Vault {
 
     /// Names in this folder of the vault, those of folders with a slash; none if it isn't there.
     async fn names(&self, folder: &str) -> Result<Vec<String>> {
-        let entries = match self.attempt("listing", folder, 0, || self.operator.list(folder)).await {
+        let at = self.at(folder);
+        let entries = match self.attempt("listing", folder, 0, || self.operator.list(&at)).await {
             Err(error) if error.kind() == Kind::NotFound => return Ok(Vec::new()),
             other => other?,
         };
-        let names = entries.iter().filter_map(|entry| entry.path().strip_prefix(folder));
+        let names = entries.iter().filter_map(|entry| entry.path().strip_prefix(&at));
         Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
@@ -129,7 +132,8 @@ impl Vault {
 
     /// Whether the folder itself is there, where a vault has folders.
     async fn holds(&self, folder: &str) -> Result<bool> {
-        match self.attempt("looking for", folder, 0, || self.operator.exists(folder)).await {
+        let at = self.at(folder);
+        match self.attempt("looking for", folder, 0, || self.operator.exists(&at)).await {
             Err(error) if error.kind() == Kind::NotFound => Ok(false),
             other => other,
         }

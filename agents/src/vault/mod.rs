@@ -22,6 +22,7 @@ pub(crate) const HEADER_NAME: &str = "snapshot.json";
 #[derive(Clone)]
 pub struct Vault {
     operator: Operator,
+    prefix: String,
     location: String,
     folder: Option<PathBuf>,
 }
@@ -51,6 +52,11 @@ impl Vault {
     pub fn open(vault: &drill_scenarios::Vault, secrets: &Secrets) -> Result<Self> {
         install_tls();
         address::open(vault, secrets)
+    }
+
+    /// The path for OpenDAL of a path in this vault.
+    fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix)
     }
 
     /// Where it is, in words; never with credentials.

@@ -4,12 +4,16 @@
 //! begins the whole file anew, has a deadline by its size, and compares the length that the vault then tells.
 
 use std::future::Future;
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::TryStreamExt;
 use opendal::ErrorKind;
+use opendal::options::ReaderOptions;
 
 use super::{HEADER_NAME, Vault, folder, snapshot_folder};
+use crate::buffers::Buffers;
 use crate::stream::on_thread;
 use crate::{Error, Kind, Result};
 
@@ -21,6 +25,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 const DEADLINE: Duration = Duration::from_secs(60);
 /// The slowest store that is waited for, bytes a second.
 const SLOWEST: u64 = 64 << 10;
+/// Bytes that are read from a folder at once.
+const PIECE: usize = 1 << 20;
 /// Bytes of a file that is read without knowing its length, at most.
 const LARGEST_SMALL: u64 = 256 << 20;
 
@@ -41,7 +47,8 @@ impl Vault {
         if self.operator.info().capability().rename {
             let partial = format!("{path}.partial");
             self.write(&partial, bytes).await?;
-            self.attempt("naming", &path, 0, || self.operator.rename(&partial, &path)).await?;
+            let (from, to) = (self.at(&partial), self.at(&path));
+            self.attempt("naming", &path, 0, || self.operator.rename(&from, &to)).await?;
         } else {
             self.write(&path, bytes).await?;
         }
@@ -51,7 +58,8 @@ impl Vault {
     /// Length of one file of a snapshot, if it is there.
     pub(crate) async fn length(&self, id: &str, name: &str) -> Result<Option<u64>> {
         let path = format!("{}{name}", snapshot_folder(id)?);
-        match self.attempt("looking for", &path, 0, || self.operator.stat(&path)).await {
+        let at = self.at(&path);
+        match self.attempt("looking for", &path, 0, || self.operator.stat(&at)).await {
             Ok(meta) if meta.is_file() => Ok(Some(meta.content_length())),
             Ok(_) => Ok(None),
             Err(error) if error.kind() == Kind::NotFound => Ok(None),
@@ -60,8 +68,8 @@ impl Vault {
     }
 
     /// Reads one file of a snapshot that is `length` bytes long.
-    pub(crate) async fn fetch(&self, id: &str, name: &str, length: u64) -> Result<Bytes> {
-        self.read(&format!("{}{name}", snapshot_folder(id)?), length).await
+    pub(crate) async fn fetch(&self, id: &str, name: &str, length: u64, buffers: &Buffers) -> Result<Bytes> {
+        self.read(&format!("{}{name}", snapshot_folder(id)?), length, buffers).await
     }
 
     /// Reads one small file of a snapshot, if it is there.
@@ -74,15 +82,15 @@ impl Vault {
             Some(length) if length > LARGEST_SMALL => {
                 Err(Error::new(Kind::Corrupt, format!("{name} of snapshot {id} is {length} bytes long")))
             }
-            Some(length) => self.fetch(id, name, length).await.map(Some),
+            Some(length) => self.fetch(id, name, length, &Buffers::default()).await.map(Some),
         }
     }
 
     pub(super) async fn write(&self, path: &str, bytes: Bytes) -> Result<()> {
-        let length = bytes.len() as u64;
+        let (length, at) = (bytes.len() as u64, self.at(path));
         self.attempt("storing", path, length, || async {
-            self.operator.write(path, bytes.clone()).await?;
-            let stored = self.operator.stat(path).await?.content_length();
+            self.operator.write(&at, bytes.clone()).await?;
+            let stored = self.operator.stat(&at).await?.content_length();
             if stored == length {
                 return Ok(());
             }
@@ -92,16 +100,31 @@ impl Vault {
         .await
     }
 
-    pub(super) async fn read(&self, path: &str, length: u64) -> Result<Bytes> {
-        let read = || async { Ok(self.operator.read_with(path).range(0..length).await?.to_bytes()) };
-        if length == 0 {
-            return Ok(Bytes::new());
+    pub(super) async fn read(&self, path: &str, length: u64, buffers: &Buffers) -> Result<Bytes> {
+        let at = self.at(path);
+        self.attempt("reading", path, length, || self.read_once(&at, length, buffers)).await
+    }
+
+    async fn read_once(&self, at: &str, length: u64, buffers: &Buffers) -> opendal::Result<Bytes> {
+        let mut bytes = buffers.take();
+        if length > 0 {
+            // A folder is read in pieces; from elsewhere the pieces come as the network brings them, in one request.
+            let options = ReaderOptions { chunk: self.folder.is_some().then_some(PIECE), ..ReaderOptions::default() };
+            let mut pieces = self.operator.reader_options(at, options).await?.into_stream(0..length).await?;
+            while let Some(piece) = pieces.try_next().await? {
+                piece.for_each(|part| bytes.extend_from_slice(&part));
+            }
         }
-        self.attempt("reading", path, length, read).await
+        if bytes.len() as u64 == length {
+            return Ok(buffers.share(bytes));
+        }
+        let what = format!("{} of {length} bytes came", bytes.len());
+        Err(opendal::Error::new(ErrorKind::Unexpected, what).set_temporary())
     }
 
     pub(super) async fn remove(&self, path: &str) -> Result<()> {
-        self.attempt("removing", path, 0, || self.operator.delete(path)).await
+        let at = self.at(path);
+        self.attempt("removing", path, 0, || self.operator.delete(&at)).await
     }
 
     /// Tries until it succeeds, fails in a way that trying again can't help, or has failed often enough.
@@ -133,13 +156,7 @@ impl Vault {
     fn error(&self, doing: &str, path: &str, cause: &opendal::Error) -> Error {
         let words = format!("{doing} {path} in {}", self.location);
         if let Some(io) = io_cause(cause) {
-            let told = io.raw_os_error().map_or_else(|| io.kind().into(), std::io::Error::from_raw_os_error);
-            let error = Error::io(doing, format_args!("{path} in {}", self.location), told);
-            return match error.kind() {
-                Kind::Exhausted => error.hint("Make room in the vault, or name another one."),
-                Kind::Unavailable if cause.is_temporary() => error.temporary(),
-                _ => error,
-            };
+            return io_error(doing, &format!("{path} in {}", self.location), io);
         }
         let (kind, temporary) = match cause.kind() {
             ErrorKind::NotFound => (Kind::NotFound, false),
@@ -160,11 +177,26 @@ impl Vault {
     }
 }
 
+fn io_error(doing: &str, subject: &str, cause: &io::Error) -> Error {
+    let told = cause.raw_os_error().map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error);
+    if matches!(told.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists) {
+        return Error::new(Kind::Config, format!("{doing} {subject}"))
+            .because(told)
+            .hint("Something that is no folder is in the way; name another folder.");
+    }
+    let error = Error::io(doing, subject, told);
+    match error.kind() {
+        Kind::Exhausted => error.hint("Make room in the vault, or name another one."),
+        Kind::Unavailable => error.temporary(),
+        _ => error,
+    }
+}
+
 /// The I/O error at the root, if there is one with a number or a kind of its own.
-fn io_cause(error: &opendal::Error) -> Option<&std::io::Error> {
+fn io_cause(error: &opendal::Error) -> Option<&io::Error> {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<std::io::Error>().filter(|io| io.raw_os_error().is_some()) {
+        if let Some(io) = error.downcast_ref::<io::Error>().filter(|io| io.raw_os_error().is_some()) {
             return Some(io);
         }
         cause = error.source();

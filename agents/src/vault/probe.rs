@@ -4,6 +4,7 @@ use bytes::Bytes;
 use rand::RngCore;
 
 use super::{Vault, folder};
+use crate::buffers::Buffers;
 use crate::{Context, Error, Kind, Result};
 
 /// Bytes of the file that is tried.
@@ -27,12 +28,15 @@ impl Vault {
         rand::rng().fill_bytes(&mut bytes);
         let (bytes, path) = (Bytes::from(bytes), format!(".drillctl-probe-{}", cx.run));
         let read = match self.write(&path, bytes.clone()).await {
-            Ok(()) => self.read(&path, SIZE as u64).await,
+            Ok(()) => self.read(&path, SIZE as u64, &Buffers::default()).await,
             Err(error) => Err(error),
         };
         let removed = self.remove(&path).await;
         if read? != bytes {
-            return Err(Error::new(Kind::Unavailable, format!("{} gives back other bytes than it took", self.location)));
+            return Err(Error::new(
+                Kind::Unavailable,
+                format!("{} gives back other bytes than it took", self.location),
+            ));
         }
         removed
     }

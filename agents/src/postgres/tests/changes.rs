@@ -22,7 +22,10 @@ const CHANGES: [(&str, &[&str]); 22] = [
         "CREATE OR REPLACE FUNCTION public.watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN  END $$",
         &["function public.watch()"],
     ),
-    ("DROP INDEX sales.customer_name; DROP EXTENSION pg_trgm", &["extension pg_trgm", "index sales.customer_name"]),
+    (
+        "DROP INDEX sales.customer_name; DROP EXTENSION pg_trgm",
+        &["extension pg_trgm", "comment extension pg_trgm", "index sales.customer_name"],
+    ),
     ("SELECT lo_put(90002, 2999999, '\\x00')", &["rows of large objects"]),
     (
         "ALTER TABLE public.base ADD CONSTRAINT positive CHECK (a > 0) NO INHERIT",

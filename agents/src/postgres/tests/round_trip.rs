@@ -204,3 +204,63 @@ async fn a_scratch_takes_only_what_it_can_restore() {
     assert!(failed.chain().contains("work_mem"), "{}", failed.chain());
     broken.release(cx, &broken.place(cx)).await.expect("release");
 }
+
+#[tokio::test]
+async fn a_database_keeps_its_encoding_and_name_and_a_locale_that_is_missing_here_is_noted() {
+    let fixture = Fixture::start().await;
+    let client = fixture.try_connect("postgres", "postgres").await.expect("connect");
+    let create = "CREATE DATABASE \"Shops \"\"1\"\"\" TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'";
+    client.batch_execute(create).await.expect("create");
+    let client = fixture.try_connect("postgres", "Shops \"1\"").await.expect("connect");
+    client.batch_execute("CREATE TABLE \"é\" AS SELECT 'ÄÖÜ' AS v").await.expect("fill");
+    let described = drill_scenarios::PostgresSource {
+        url: Some(fixture.url("postgres", "Shops%20%221%22")),
+        ..fixture.described()
+    };
+    let (mut captured, stream) = fixture.capture(&fixture.open(&described).expect("source")).await;
+    let database = &mut captured.index.databases[0];
+    assert_eq!((database.name.as_str(), database.settings["encoding"].as_str()), ("Shops \"1\"", "LATIN1"));
+    database.settings.extend(["collate", "ctype"].map(|name| (name.to_owned(), "xx_YY.utf8".to_owned())));
+    let (environed, restored) = fixture.restore(&captured, stream).await;
+    assert_eq!(restored.complaints, [""; 0]);
+    assert!(restored.notes[0].statement.contains("xx_yy.utf8"), "{:?}", restored.notes);
+    assert_eq!(environed.environment.facts()["PGDATABASE"], "Shops \"1\"");
+    assert_eq!(environed.differences(&fixture.cx, &captured).await, [].into());
+    environed.release(&fixture.cx).await;
+}
+
+#[tokio::test]
+async fn the_database_that_every_cluster_has_is_restored_under_its_name() {
+    let fixture = Fixture::start().await;
+    let client = fixture.try_connect("postgres", "postgres").await.expect("connect");
+    client
+        .batch_execute("CREATE TABLE t AS SELECT 1 AS v; ALTER DATABASE postgres SET search_path = public")
+        .await
+        .expect("fill");
+    let described =
+        drill_scenarios::PostgresSource { url: Some(fixture.url("postgres", "postgres")), ..fixture.described() };
+    let (captured, stream) = fixture.capture(&fixture.open(&described).expect("source")).await;
+    assert!(captured.notes[0].statement.contains("search_path"), "{:?}", captured.notes);
+    let (environed, restored) = fixture.restore(&captured, stream).await;
+    assert_eq!(restored.complaints, [""; 0]);
+    assert_eq!(environed.differences(&fixture.cx, &captured).await, [].into());
+    environed.release(&fixture.cx).await;
+}
+
+#[tokio::test]
+async fn probes_query_without_changing_anything() {
+    let fixture = Fixture::start().await;
+    fixture.fill("CREATE TABLE t AS SELECT n, nullif(n, 2) AS v FROM generate_series(1, 1500) n").await;
+    let (captured, stream) = fixture.capture(&fixture.source()).await;
+    let (environed, _) = fixture.restore(&captured, stream).await;
+    let query = |sql: &'static str| environed.environment.query(&fixture.cx, sql, None);
+    let rows = query("SELECT n, v FROM t ORDER BY n").await.expect("rows");
+    assert_eq!((rows.count, rows.rows.len()), (1500, 1000));
+    assert_eq!(rows.columns, ["n", "v"]);
+    assert_eq!(rows.rows[1], [Some("2".into()), None]);
+    query("DELETE FROM t").await.expect("delete");
+    assert_eq!(query("SELECT count(*) FROM t").await.expect("count").rows, [[Some("1500".into())]]);
+    assert_eq!(query("SELEC").await.expect_err("no SQL").kind(), Kind::Config);
+    assert_eq!(query("SELECT * FROM gone").await.expect_err("no table").kind(), Kind::NotFound);
+    environed.release(&fixture.cx).await;
+}

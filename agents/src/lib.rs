@@ -2,6 +2,8 @@
 //! stored. It acts and observes; it never prints, never reads drillctl's configuration and never judges.
 
 mod account;
+mod app;
+mod buffers;
 mod canary;
 mod clock;
 mod context;
@@ -9,14 +11,20 @@ mod error;
 mod identity;
 mod index;
 mod mark;
+pub mod probes;
 mod postgres;
 pub mod process;
 pub mod scratches;
+pub mod seal;
 mod secret;
+mod snapshot;
 pub mod sources;
 mod stream;
+mod tls;
+mod vault;
 
 pub use account::Account;
+pub use app::{Readiness, RunningApp, free_port};
 pub use canary::{Canary, CanarySeen};
 pub use clock::Clock;
 pub use context::{Context, Progress, Timings};
@@ -25,4 +33,7 @@ pub use identity::Identity;
 pub use index::{Database, Entry, EntryKind, Format, Index, PathText, Table};
 pub use mark::{Mark, Removal};
 pub use secret::Secrets;
+pub use snapshot::{Contents, Header, Part, SNAPSHOT_VERSION, StreamFormat};
 pub use stream::{OpenReader, SEGMENT_BYTES, SealWriter};
+pub use tls::install_tls;
+pub use vault::{Capabilities, Listing, Vault};

@@ -218,6 +218,9 @@ pub struct ScenarioFacts {
     pub owner: String,
     /// How much depends on the system.
     pub criticality: String,
+    /// Where the file stood, absolute.
+    #[serde(default)]
+    pub path: String,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
     /// Revision of the git repository the file stands in, if it does; `+` at its end: the file differs from it.

@@ -67,7 +67,10 @@ impl SealWriter {
 
     /// Runs `work` with this writer on a thread of its own that may block. Meanwhile there is a writer in its place that takes nothing:
     /// if nobody waits for the thread any more, nothing can be mistaken for the end of the stream.
-    pub(crate) async fn on_thread<T: Send + 'static>(&mut self, work: impl FnOnce(&mut Self) -> T + Send + 'static) -> T {
+    pub(crate) async fn on_thread<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> T + Send + 'static,
+    ) -> T {
         let mut writer = std::mem::replace(self, Self::new(1).0);
         let (writer, done) = on_thread(move || {
             let done = work(&mut writer);

@@ -16,7 +16,7 @@ pub const SEGMENT_BYTES: usize = 16 << 20;
 
 /// Takes the plain stream of a capture and hands it on in segments to be sealed.
 ///
-/// It is made by the seal only. Dropping it without [`SealWriter::finish`] leaves the snapshot without a header, so that it does not exist.
+/// It is made by the seal only. Dropping it unfinished leaves the snapshot without a header, so that it does not exist.
 #[derive(Debug)]
 pub struct SealWriter {
     segments: mpsc::Sender<Bytes>,
@@ -67,7 +67,10 @@ impl SealWriter {
 
     /// Runs `work` with this writer on a thread of its own that may block. Meanwhile there is a writer in its place that takes nothing:
     /// if nobody waits for the thread any more, nothing can be mistaken for the end of the stream.
-    pub(crate) async fn on_thread<T: Send + 'static>(&mut self, work: impl FnOnce(&mut Self) -> T + Send + 'static) -> T {
+    pub(crate) async fn on_thread<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> T + Send + 'static,
+    ) -> T {
         let mut writer = std::mem::replace(self, Self::new(1).0);
         let (writer, done) = on_thread(move || {
             let done = work(&mut writer);

@@ -59,7 +59,9 @@ fn meddling(world: &World, cluster: &Cluster, statement: &str) -> PathBuf {
         }
     }
     let real = cluster.bin().display();
-    let script = format!("#!/bin/sh\n\"{real}/pg_restore\" \"$@\" || exit $?\nexec \"{real}/psql\" -XAtq -v ON_ERROR_STOP=1 -d shop -c \"{statement}\" >&2\n");
+    let script = format!(
+        "#!/bin/sh\n\"{real}/pg_restore\" \"$@\" || exit $?\nexec \"{real}/psql\" -XAtq -v ON_ERROR_STOP=1 -d shop -c \"{statement}\" >&2\n"
+    );
     world.script("bin/pg_restore", &script);
     bin
 }
@@ -74,7 +76,10 @@ fn a_database_with_a_million_rows_is_drilled_and_every_change_to_it_is_named() {
     assert_eq!(finished.code, Some(0), "{}\n{record:#}", finished.stderr);
     let content = check(&record, "content");
     assert!(content["observed"].as_str().is_some_and(|seen| seen.contains("tables")), "{content}");
-    assert!(record["source"]["values"]["system_identifier"] != record["environment"]["identity"]["values"]["system_identifier"]);
+    assert!(
+        record["source"]["values"]["system_identifier"]
+            != record["environment"]["identity"]["values"]["system_identifier"]
+    );
 
     for (statement, named) in [
         ("UPDATE sales.customers SET name = 'somebody else' WHERE id = 17", "table:sales.customers"),
@@ -104,7 +109,10 @@ fn a_dump_that_was_cut_off_fails_the_drill() {
     world.scenario(&[
         ("source", &format!("{{command: {{argv: [{}], content: pg_dump}}}}", dump.display())),
         ("scratch", "{postgres: {}}"),
-        ("checks", "[{name: rows, probe: {sql: {query: 'select count(*) from t'}}, expect: {value: {equals: 200000}}}]"),
+        (
+            "checks",
+            "[{name: rows, probe: {sql: {query: 'select count(*) from t'}}, expect: {value: {equals: 200000}}}]",
+        ),
     ]);
     let (finished, record) = world.drill();
     assert_eq!(finished.code, Some(1), "{}\n{record:#}", finished.stderr);
@@ -120,14 +128,19 @@ fn rows_that_are_written_during_the_capture_do_not_make_it_red() {
     world.scenario(&[
         ("source", &format!("{{postgres: {{url: '{}'}}}}", cluster.url())),
         ("scratch", "{postgres: {}}"),
-        ("checks", "[{name: rows, probe: {sql: {query: 'select count(*) from t'}}, expect: {value: {at_least: 300000}}}]"),
+        (
+            "checks",
+            "[{name: rows, probe: {sql: {query: 'select count(*) from t'}}, expect: {value: {at_least: 300000}}}]",
+        ),
     ]);
     let url = cluster.url();
     let writing = std::sync::atomic::AtomicBool::new(true);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while writing.load(std::sync::atomic::Ordering::Relaxed) {
-                must(Command::new("psql").args(["-Xq", "-c", "INSERT INTO t SELECT generate_series(1, 1000)"]).arg(&url));
+                must(
+                    Command::new("psql").args(["-Xq", "-c", "INSERT INTO t SELECT generate_series(1, 1000)"]).arg(&url),
+                );
             }
         });
         let (finished, record) = world.drill();

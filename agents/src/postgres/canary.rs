@@ -14,7 +14,8 @@ const ROOM: usize = 63 - PREFIX.len();
 
 /// Name of the schema of this run's canary. Run ids differ at their end at least, so that is kept.
 pub(crate) fn schema(run: &str) -> String {
-    let plain: String = run.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let plain: String =
+        run.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
     format!("{PREFIX}{}", &plain[plain.len().saturating_sub(ROOM)..])
 }
 
@@ -68,7 +69,9 @@ pub(crate) async fn find(client: &Client, run: &str) -> Result<Option<CanarySeen
         return Ok(None);
     }
     let rows = client.query(&format!("SELECT nonce, planted_at FROM {table}"), &[]).await.map_err(failed)?;
-    Ok(rows.first().and_then(|row| Some(CanarySeen { nonce: row.get(0), planted_at: row.get::<_, String>(1).parse().ok()? })))
+    Ok(rows
+        .first()
+        .and_then(|row| Some(CanarySeen { nonce: row.get(0), planted_at: row.get::<_, String>(1).parse().ok()? })))
 }
 
 /// Schemas of canaries that are there.

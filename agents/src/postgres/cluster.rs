@@ -170,8 +170,9 @@ pub(crate) fn account() -> Result<Account> {
         return Ok(current);
     }
     ["postgres", "nobody"].into_iter().find_map(Account::named).ok_or_else(|| {
-        Error::new(Kind::Config, "there is no account `postgres` or `nobody` to run a server as")
-            .hint("Install PostgreSQL from packages, which makes the account, or run drillctl as somebody who is not root.")
+        Error::new(Kind::Config, "there is no account `postgres` or `nobody` to run a server as").hint(
+            "Install PostgreSQL from packages, which makes the account, or run drillctl as somebody who is not root.",
+        )
     })
 }
 

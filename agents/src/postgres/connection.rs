@@ -39,8 +39,9 @@ impl Target {
         if let Some(password) = parsed.get_password() {
             secrets.remember(&String::from_utf8_lossy(password));
             if !secret {
-                return Err(config("the `url` of the PostgreSQL source holds a password")
-                    .hint("Keep the whole URL elsewhere and name the place in `url_from`, or the password in `password`."));
+                return Err(config("the `url` of the PostgreSQL source holds a password").hint(
+                    "Keep the whole URL elsewhere and name the place in `url_from`, or the password in `password`.",
+                ));
             }
         }
         if let Some(reference) = &source.password {
@@ -146,8 +147,9 @@ fn config(message: &str) -> Error {
 
 /// What the parser complains of may quote the URL, so it is shown only where the URL is no secret.
 fn malformed(cause: tokio_postgres::Error, secret: bool) -> Error {
-    let error = config("the connection URL of the PostgreSQL source is malformed")
-        .hint("Write it as `postgresql://user@host:5432/database` or `postgresql://user@/database?host=/socket/folder`.");
+    let error = config("the connection URL of the PostgreSQL source is malformed").hint(
+        "Write it as `postgresql://user@host:5432/database` or `postgresql://user@/database?host=/socket/folder`.",
+    );
     if secret { error } else { error.because(cause) }
 }
 

@@ -32,7 +32,8 @@ pub(crate) struct Selection {
 
 impl Selection {
     fn arguments(&self) -> Vec<String> {
-        let fixed = ["--format=custom", "--compress=0", "--no-password", "--no-subscriptions", "--lock-wait-timeout=60s"];
+        let fixed =
+            ["--format=custom", "--compress=0", "--no-password", "--no-subscriptions", "--lock-wait-timeout=60s"];
         let mut arguments: Vec<String> = fixed.map(Into::into).into();
         arguments.push(format!("--snapshot={}", self.snapshot));
         arguments.extend(self.schemas.iter().map(|name| format!("--schema={}", exactly(name))));
@@ -108,7 +109,8 @@ mod tests {
 
     #[test]
     fn a_chosen_schema_is_matched_by_its_name_not_as_a_pattern() {
-        let selection = Selection { schemas: vec!["a*\"b".into()], extensions: vec!["citext".into()], ..Default::default() };
+        let selection =
+            Selection { schemas: vec!["a*\"b".into()], extensions: vec!["citext".into()], ..Default::default() };
         let arguments = selection.arguments();
         assert!(arguments.contains(&"--schema=\"a*\"\"b\"".to_owned()));
         assert!(arguments.contains(&"--extension=citext".to_owned()));

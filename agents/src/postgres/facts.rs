@@ -153,7 +153,9 @@ pub(crate) fn worded_differently(captured: &Database, version: &str) -> bool {
 /// Takes the captured text of what both sides have and only name differently, one being of another major than the other.
 pub(crate) fn reword(observed: &mut Database, captured: &Database) {
     for class in WORDED_BY_VERSION {
-        let (Some(here), Some(there)) = (observed.objects.get_mut(class), captured.objects.get(class)) else { continue };
+        let (Some(here), Some(there)) = (observed.objects.get_mut(class), captured.objects.get(class)) else {
+            continue;
+        };
         for (name, definition) in here {
             if let Some(captured) = there.get(name) {
                 definition.clone_from(captured);
@@ -188,13 +190,19 @@ pub(super) async fn objects(client: &Client, scope: &Scope, class: &str) -> Resu
 }
 
 async fn about(client: &Client, scope: &Scope) -> Result<Database> {
-    let row = client.query_one(catalog::DATABASE, &[]).await.map_err(|cause| wrong("reading about the database", cause))?;
+    let row =
+        client.query_one(catalog::DATABASE, &[]).await.map_err(|cause| wrong("reading about the database", cause))?;
     let setting = |name: &str, column: usize| Some((name.to_owned(), row.get::<_, Option<String>>(column)?));
-    let mut settings: BTreeMap<String, String> =
-        [setting("encoding", 2), setting("collate", 3), setting("ctype", 4), setting("provider", 5), setting("locale", 6)]
-            .into_iter()
-            .flatten()
-            .collect();
+    let mut settings: BTreeMap<String, String> = [
+        setting("encoding", 2),
+        setting("collate", 3),
+        setting("ctype", 4),
+        setting("provider", 5),
+        setting("locale", 6),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if !scope.is_whole() {
         settings.insert("schemas".into(), serde_json::to_string(&scope.schemas).expect("names are plain JSON"));
     }
@@ -206,7 +214,8 @@ async fn about(client: &Client, scope: &Scope) -> Result<Database> {
 async fn lost_settings(client: &Client) -> Result<Option<Note>> {
     let failed = |cause| wrong("reading the settings of the database", cause);
     let rows = client.query(catalog::SESSION_SETTINGS, &[]).await.map_err(failed)?;
-    let names: Vec<String> = rows.iter().filter_map(|row| Some(row.get::<_, &str>(0).split_once('=')?.0.into())).collect();
+    let names: Vec<String> =
+        rows.iter().filter_map(|row| Some(row.get::<_, &str>(0).split_once('=')?.0.into())).collect();
     let statement = format!("The database sets {} for its sessions; a dump does not hold that.", names.join(", "));
     Ok((!names.is_empty()).then(|| Note { subject: "ALTER DATABASE … SET".into(), statement }))
 }

@@ -30,7 +30,8 @@ impl Holder {
     /// Everything in scope that holds rows.
     pub(super) async fn all(client: &Client, scope: &Scope) -> Result<Vec<Self>> {
         let rows = scope.ask(client, "listing tables", catalog::ROW_HOLDERS).await?;
-        let holder = |row: &tokio_postgres::Row| Self { name: row.get(0), materialised: row.get(1), columns: row.get(2) };
+        let holder =
+            |row: &tokio_postgres::Row| Self { name: row.get(0), materialised: row.get(1), columns: row.get(2) };
         Ok(rows.iter().map(holder).collect())
     }
 

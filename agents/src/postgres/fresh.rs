@@ -34,16 +34,15 @@ pub(crate) async fn create(cluster: &Cluster, captured: Option<&Database>) -> Re
     create_roles(&client, &wanted.roles).await?;
     let name = if ["", "template0", ELSEWHERE].contains(&wanted.name.as_str()) { NAME } else { &wanted.name };
     if name == SUPERUSER {
-        run(&client, &format!("DROP DATABASE {}", identifier(name))).await.map_err(|cause| wrong("making room", cause))?;
+        run(&client, &format!("DROP DATABASE {}", identifier(name)))
+            .await
+            .map_err(|cause| wrong("making room", cause))?;
     }
     let mut fresh = Fresh { name: name.into(), other_locale: false, notes: Vec::new() };
     for locale in locales(&wanted.settings) {
         let encoding = wanted.settings.get("encoding").map_or("UTF8", String::as_str);
-        let sql = format!(
-            "CREATE DATABASE {} TEMPLATE template0 ENCODING {}{locale}",
-            identifier(name),
-            literal(encoding)
-        );
+        let sql =
+            format!("CREATE DATABASE {} TEMPLATE template0 ENCODING {}{locale}", identifier(name), literal(encoding));
         match run(&client, &sql).await {
             Ok(()) => return Ok(fresh),
             Err(cause) if is_about_locale(&cause) => fresh.miss(&locale),
@@ -57,7 +56,8 @@ pub(crate) async fn create(cluster: &Cluster, captured: Option<&Database>) -> Re
 impl Fresh {
     fn miss(&mut self, locale: &str) {
         self.other_locale = true;
-        let statement = format!("This host does not have{}; text sorts in another way than at the source.", locale.to_lowercase());
+        let statement =
+            format!("This host does not have{}; text sorts in another way than at the source.", locale.to_lowercase());
         self.notes.push(Note { subject: format!("database {}", self.name), statement });
     }
 }
@@ -74,7 +74,9 @@ fn locales(settings: &BTreeMap<String, String>) -> Vec<String> {
         let libc = format!(" LC_COLLATE {} LC_CTYPE {}", literal(collate), literal(ctype));
         match (settings.get("provider").map(String::as_str), settings.get("locale")) {
             (Some("i"), Some(icu)) => tried.push(format!(" LOCALE_PROVIDER icu ICU_LOCALE {}{libc}", literal(icu))),
-            (Some("b"), Some(name)) => tried.push(format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}{libc}", literal(name))),
+            (Some("b"), Some(name)) => {
+                tried.push(format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}{libc}", literal(name)))
+            }
             _ => {}
         }
         tried.push(libc);
@@ -85,8 +87,13 @@ fn locales(settings: &BTreeMap<String, String>) -> Vec<String> {
 
 /// Wrong locale, or one that doesn't go with the encoding, or a provider that this version does not know.
 fn is_about_locale(cause: &tokio_postgres::Error) -> bool {
-    let states = [SqlState::WRONG_OBJECT_TYPE, SqlState::INVALID_PARAMETER_VALUE, SqlState::INVALID_OBJECT_DEFINITION,
-                  SqlState::FEATURE_NOT_SUPPORTED, SqlState::SYNTAX_ERROR];
+    let states = [
+        SqlState::WRONG_OBJECT_TYPE,
+        SqlState::INVALID_PARAMETER_VALUE,
+        SqlState::INVALID_OBJECT_DEFINITION,
+        SqlState::FEATURE_NOT_SUPPORTED,
+        SqlState::SYNTAX_ERROR,
+    ];
     cause.code().is_some_and(|state| states.contains(state))
 }
 

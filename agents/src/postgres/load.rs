@@ -81,7 +81,10 @@ fn ended_early(ended: &Ended, said: &[Message]) -> Error {
         return Error::new(Kind::Config, format!("pg_restore can't read this archive: {text}"))
             .hint("Install a PostgreSQL as new as the pg_dump that made the archive, or name it as `version`.");
     }
-    if ["connection to server", "server closed the connection", "terminating connection"].iter().any(|t| text.contains(t)) {
+    if ["connection to server", "server closed the connection", "terminating connection"]
+        .iter()
+        .any(|t| text.contains(t))
+    {
         return Error::new(Kind::Unavailable, format!("pg_restore lost the scratch server: {text}"));
     }
     Error::new(Kind::Unrestorable, format!("pg_restore can't read the archive: {text}"))

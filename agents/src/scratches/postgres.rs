@@ -55,8 +55,11 @@ impl PostgresScratch {
             return Programs::fitting(cx, bin, &NEEDED, least).await;
         };
         if version < least {
-            return Err(Error::new(Kind::Config, format!("a dump of PostgreSQL {least} does not fit version {version}"))
-                .hint(format!("Set `version` of the scratch to {least} or more, or leave it out.")));
+            return Err(Error::new(
+                Kind::Config,
+                format!("a dump of PostgreSQL {least} does not fit version {version}"),
+            )
+            .hint(format!("Set `version` of the scratch to {least} or more, or leave it out.")));
         }
         Programs::of_major(cx, bin, &NEEDED, version).await
     }
@@ -93,7 +96,9 @@ impl Scratch for PostgresScratch {
                 Kind::Refused,
                 format!("account {}, which runs the scratch server, may not enter {}", account.name, folder.display()),
             )
-            .hint("Give the scratch a `path` that every account may pass through, or run drillctl as an ordinary user.")),
+            .hint(
+                "Give the scratch a `path` that every account may pass through, or run drillctl as an ordinary user.",
+            )),
         }
     }
 
@@ -249,7 +254,10 @@ impl Environment for PostgresEnvironment {
         let complaints = loaded?;
         let began = cx.clock.elapsed();
         let client = self.session().await?;
-        client.batch_execute("ANALYZE").await.map_err(|cause| wrong("gathering statistics of what was restored", cause))?;
+        client
+            .batch_execute("ANALYZE")
+            .await
+            .map_err(|cause| wrong("gathering statistics of what was restored", cause))?;
         cx.timings.loaded(cx.clock.elapsed().saturating_sub(began));
         Ok(Restored { complaints, notes: self.notes(captured) })
     }
@@ -279,12 +287,17 @@ impl Environment for PostgresEnvironment {
         match how {
             Some(Newest::Sql(sql)) => {
                 let client = self.facts_session().await?;
-                client.batch_execute("RESET search_path").await.map_err(|cause| wrong("setting the session up", cause))?;
+                client
+                    .batch_execute("RESET search_path")
+                    .await
+                    .map_err(|cause| wrong("setting the session up", cause))?;
                 let rows = answer(&client, sql).await?;
                 Ok(timestamp_of(&rows, sql)?.map(|time| (time, sql.clone())))
             }
-            Some(Newest::Files(_)) => Err(Error::new(Kind::Config, "a PostgreSQL scratch has no files to find the newest of")
-                .hint("Use `newest: {sql: …}`.")),
+            Some(Newest::Files(_)) => {
+                Err(Error::new(Kind::Config, "a PostgreSQL scratch has no files to find the newest of")
+                    .hint("Use `newest: {sql: …}`."))
+            }
             None => Ok(self.canary(cx).await?.map(|seen| (seen.planted_at, "the canary's own time".into()))),
         }
     }
@@ -312,7 +325,10 @@ async fn answer(client: &Client, sql: &str) -> Result<Rows> {
     while let Some(message) = stream.next().await {
         match message.map_err(failed)? {
             SimpleQueryMessage::RowDescription(columns) => {
-                rows = Rows { columns: columns.iter().map(|column| column.name().to_owned()).collect(), ..Rows::default() };
+                rows = Rows {
+                    columns: columns.iter().map(|column| column.name().to_owned()).collect(),
+                    ..Rows::default()
+                };
             }
             SimpleQueryMessage::Row(row) => {
                 rows.count += 1;
@@ -354,7 +370,9 @@ mod tests {
     #[test]
     fn timestamps_are_read_in_every_form_that_a_server_writes() {
         let noon: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a timestamp");
-        for text in ["2026-03-01 12:00:00+00", "2026-03-01 12:00:00", "2026-03-01 12:00:00.000+00", "2026-03-01 17:30:00+05:30"] {
+        for text in
+            ["2026-03-01 12:00:00+00", "2026-03-01 12:00:00", "2026-03-01 12:00:00.000+00", "2026-03-01 17:30:00+05:30"]
+        {
             assert_eq!(instant(text), Some(noon), "{text}");
         }
         assert_eq!(instant("2026-03-01"), "2026-03-01T00:00:00Z".parse().ok());

@@ -69,7 +69,10 @@ impl PostgresSource {
             selection.extensions = self.scope.extensions(client).await?;
         }
         let statement = "It is the canary of another run, which is under way or was killed; it is left out.";
-        let left = selection.without.iter().map(|name| Note { subject: format!("schema {name}"), statement: statement.into() });
+        let left = selection
+            .without
+            .iter()
+            .map(|name| Note { subject: format!("schema {name}"), statement: statement.into() });
         let notes = left.collect();
         Ok((selection, notes))
     }
@@ -99,7 +102,8 @@ impl Source for PostgresSource {
                           (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                            WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')";
         let row = client.query_one(sql, &[]).await.map_err(|cause| wrong("asking for the database's size", cause))?;
-        let [whole, tables, items] = [0, 1, 2].map(|column| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default());
+        let [whole, tables, items] =
+            [0, 1, 2].map(|column| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default());
         let restored_bytes = whole + whole / 10 + whole.min(MOST_WAL_BYTES) + EMPTY_CLUSTER_BYTES;
         Ok(Estimate { stream_bytes: tables, restored_bytes, items })
     }

@@ -50,10 +50,17 @@ impl Fixture {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("the server of the tests does not start: {}", std::fs::read_to_string(fixture.folder.join("log")).expect("log"));
+        panic!(
+            "the server of the tests does not start: {}",
+            std::fs::read_to_string(fixture.folder.join("log")).expect("log")
+        );
     }
 
-    pub(super) async fn try_connect(&self, user: &str, database: &str) -> std::result::Result<Client, tokio_postgres::Error> {
+    pub(super) async fn try_connect(
+        &self,
+        user: &str,
+        database: &str,
+    ) -> std::result::Result<Client, tokio_postgres::Error> {
         let mut config = tokio_postgres::Config::new();
         config.host_path(self.folder.join("sockets")).user(user).dbname(database);
         let (client, connection) = config.connect(NoTls).await?;
@@ -120,8 +127,18 @@ async fn serve(cx: &Context, folder: &Path, settings: &[&str], hba: &str) -> Run
         std::fs::create_dir(own).expect("folder");
         std::os::unix::fs::chown(own, Some(account.uid), Some(account.gid)).expect("chown");
     }
-    let initdb = programs.program("initdb").args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]);
-    let ended = initdb.arg("-D").arg(&data).account(&account).run(cx, Duration::from_secs(60), 1 << 16).await.expect("initdb");
+    let initdb = programs.program("initdb").args([
+        "-A",
+        "trust",
+        "-U",
+        "postgres",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+        "--no-sync",
+    ]);
+    let ended =
+        initdb.arg("-D").arg(&data).account(&account).run(cx, Duration::from_secs(60), 1 << 16).await.expect("initdb");
     ended.success(crate::Kind::Config).expect("initdb");
     let lines = std::fs::read_to_string(data.join("pg_hba.conf")).expect("hba");
     std::fs::write(data.join("pg_hba.conf"), format!("{hba}\n{lines}")).expect("hba");
@@ -220,6 +237,8 @@ fn unequal<T: PartialEq + std::fmt::Debug>(
 ) -> BTreeSet<String> {
     let names = here.keys().chain(there.keys());
     let unequal = names.filter(|name| here.get(*name) != there.get(*name));
-    unequal.inspect(|name| eprintln!("{class} {name}: {:?} / {:?}", here.get(*name), there.get(*name)))
-        .map(|name| format!("{} {name}", if class == "table" { "rows of" } else { class })).collect()
+    unequal
+        .inspect(|name| eprintln!("{class} {name}: {:?} / {:?}", here.get(*name), there.get(*name)))
+        .map(|name| format!("{} {name}", if class == "table" { "rows of" } else { class }))
+        .collect()
 }

@@ -7,7 +7,8 @@ use crate::sources::Source;
 use crate::{Canary, Error, Kind};
 
 const HBA: &str = "local all app scram-sha-256";
-const APP: &str = "CREATE ROLE app LOGIN PASSWORD 'correct horse'; CREATE TABLE t (v integer); ALTER TABLE t OWNER TO app";
+const APP: &str =
+    "CREATE ROLE app LOGIN PASSWORD 'correct horse'; CREATE TABLE t (v integer); ALTER TABLE t OWNER TO app";
 
 fn described(fixture: &Fixture, password: &str) -> drill_scenarios::PostgresSource {
     std::fs::write(fixture.folder.join("password"), format!("{password}\n")).expect("password");
@@ -108,8 +109,14 @@ async fn identity_is_the_servers_own_and_estimates_grow_with_the_data() {
     assert!(identity.values["system_identifier"].parse::<u64>().is_ok_and(|id| id > 0));
     assert_eq!(identity.values["database"], "shop");
     let before = source.estimate(&fixture.cx).await.expect("estimate");
-    client.batch_execute("INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 20000)").await.expect("insert");
+    client
+        .batch_execute("INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
+        .await
+        .expect("insert");
     let after = source.estimate(&fixture.cx).await.expect("estimate");
     assert_eq!(after.items, 1);
-    assert!(after.stream_bytes > before.stream_bytes + 20_000_000 && after.restored_bytes > after.stream_bytes, "{after:?}");
+    assert!(
+        after.stream_bytes > before.stream_bytes + 20_000_000 && after.restored_bytes > after.stream_bytes,
+        "{after:?}"
+    );
 }

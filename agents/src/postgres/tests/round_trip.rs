@@ -98,7 +98,8 @@ async fn the_canary_comes_back_and_is_no_difference() {
 
     assert_eq!(source.unplant(cx, &cx.run).await.expect("unplant"), Removal::Removed);
     assert_eq!(source.unplant(cx, &cx.run).await.expect("again"), Removal::Absent);
-    let left = client.query_one("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'drillctl%'", &[]).await.expect("count");
+    let left =
+        client.query_one("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'drillctl%'", &[]).await.expect("count");
     assert_eq!(left.get::<_, i64>(0), 1, "another run's is left alone");
 }
 
@@ -123,13 +124,16 @@ async fn rows_of_a_materialised_view_are_compared_only_if_it_was_fresh() {
 #[tokio::test]
 async fn a_stream_that_is_cut_or_garbage_is_unrestorable() {
     let fixture = Fixture::start().await;
-    fixture.fill("CREATE TABLE t AS SELECT n, md5(n::text) FROM generate_series(1, 20000) n; CREATE INDEX i ON t (n)").await;
+    fixture
+        .fill("CREATE TABLE t AS SELECT n, md5(n::text) FROM generate_series(1, 20000) n; CREATE INDEX i ON t (n)")
+        .await;
     let (captured, stream) = fixture.capture(&fixture.source()).await;
     let whole = stream.concat();
     let scratch = PostgresScratch::open(&drill_scenarios::PostgresScratch::default()).expect("scratch");
     let mut environed = Environed::provision(&fixture.cx, scratch, &captured.index).await.expect("provision");
     let cuts = [0, 3, 100, whole.len() / 2, whole.len() - 1];
-    let streams = cuts.iter().map(|cut| whole[..*cut].to_vec()).chain([b"-- a plain dump\n".repeat(9), vec![7; 1 << 20]]);
+    let streams =
+        cuts.iter().map(|cut| whole[..*cut].to_vec()).chain([b"-- a plain dump\n".repeat(9), vec![7; 1 << 20]]);
     for bytes in streams {
         let length = bytes.len();
         let failed = environed.environment.restore(&fixture.cx, &captured.index, reader(vec![bytes.into()])).await;
@@ -161,7 +165,10 @@ async fn what_the_server_does_not_take_is_a_complaint() {
     captured.index.databases[0].roles.clear();
     let (environed, restored) = fixture.restore(&captured, stream).await;
     let [complaint] = &restored.complaints[..] else { panic!("{:?}", restored.complaints) };
-    assert!(complaint.contains("TABLE t somebody") && complaint.contains("role \"somebody\" does not exist"), "{complaint}");
+    assert!(
+        complaint.contains("TABLE t somebody") && complaint.contains("role \"somebody\" does not exist"),
+        "{complaint}"
+    );
     let expected = ["grant table public.t", "owner table public.t"].map(String::from);
     assert_eq!(environed.differences(&fixture.cx, &captured).await, expected.into());
     environed.release(&fixture.cx).await;
@@ -183,7 +190,9 @@ async fn a_scratch_takes_only_what_it_can_restore() {
     let tar = ordinary.admit(cx, &place, &identity, &Format::Tar).await.expect_err("no tree");
     assert_eq!(tar.kind(), Kind::Config);
     let old = open(|scratch| scratch.version = Some(9)).expect("old");
-    assert!(old.admit(cx, &place, &identity, &Format::PgDump).await.expect_err("too old").chain().contains("does not fit"));
+    assert!(
+        old.admit(cx, &place, &identity, &Format::PgDump).await.expect_err("too old").chain().contains("does not fit")
+    );
     let inside = open(|scratch| scratch.path = Some("source/base/here".into())).expect("inside");
     let refused = inside.admit(cx, &inside.place(cx), &identity, &Format::PgDump).await.expect_err("inside");
     assert_eq!(refused.kind(), Kind::Refused);

@@ -75,7 +75,8 @@ impl Bench {
         let secrets = Arc::new(Secrets::relative_to(home));
         let folder = home.join("runs").join(run);
         std::fs::create_dir_all(&folder).expect("a run's folder");
-        let parse = |value: &serde_json::Value| serde_json::from_value(value.clone()).expect("a source of the language");
+        let parse =
+            |value: &serde_json::Value| serde_json::from_value(value.clone()).expect("a source of the language");
         let spec = parse(&row.source);
         let scratch: drill_scenarios::Scratch = serde_json::from_value(row.scratch.clone()).expect("a scratch");
         let vault = serde_json::from_value(json!({"fs": {"path": "vault"}})).expect("a vault");

@@ -2,14 +2,10 @@
 //! kind is a new row in [`rows`].
 #![allow(clippy::disallowed_methods, reason = "tests start programs as they need")]
 
-mod support {
-    #[path = "../../../tests/support/must.rs"]
-    mod must;
-    #[path = "../../../tests/support/postgres.rs"]
-    mod postgres;
-    pub(crate) use must::must;
-    pub(crate) use postgres::Cluster;
-}
+#[path = "../../tests/support/must.rs"]
+mod must;
+#[path = "../../tests/support/postgres.rs"]
+mod postgres;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -20,8 +16,9 @@ use drill_agents::seal::{About, Keys, Sealing, locate};
 use drill_agents::sources::{self, Captured, Source};
 use drill_agents::{Canary, Clock, Context, Kind, Mark, Removal, Secrets, Vault, differences};
 use drill_scenarios::Level;
+use must::must;
+use postgres::Cluster;
 use serde_json::json;
-use support::Cluster;
 
 /// A kind of source that is ready to be captured, and the scratch that takes it.
 struct Row {

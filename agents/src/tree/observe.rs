@@ -39,15 +39,18 @@ pub(crate) fn observe(
     let mut entries = std::thread::scope(|scope| {
         let readers: Vec<_> = (0..threads).map(|_| scope.spawn(|| read_files(cx, &waiting))).collect();
         let mut observing = Observing { first_names: FirstNames::default(), level, entries: Vec::new() };
-        let walked = observing.all(&mut Walk::new(cx, root, &rules), |found| {
-            queue.send(found).expect("readers take all that is sent");
-        });
+        let mut walk = Walk::new(cx, root, &rules);
+        let walked = observing.all(&mut walk, |found| queue.send(found).expect("readers take all that is sent"));
         drop(queue);
-        for reader in readers {
-            let mut read = reader.join().unwrap_or_else(|died| std::panic::resume_unwind(died))?;
-            observing.entries.append(&mut read);
+        let read =
+            readers.into_iter().map(|reader| reader.join().unwrap_or_else(|died| std::panic::resume_unwind(died)));
+        let read: Vec<Result<Vec<Entry>>> = read.collect();
+        walk.narrow()?;
+        walked?;
+        for entries in read {
+            observing.entries.append(&mut entries?);
         }
-        walked.map(|()| observing.entries)
+        Ok(observing.entries)
     })?;
     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(entries)

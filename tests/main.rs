@@ -1,1 +1,14 @@
-//! e2e
+//! End-to-end tests: the program as users run it, and the files it leaves. Nothing of the crates is called.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests start programs and wait as they need")]
+#![allow(unreachable_pub, reason = "the modules of one test binary")]
+
+mod command_line;
+mod crash;
+mod damage;
+mod directory;
+mod disk;
+mod postgres;
+mod secrets;
+mod sqlite;
+mod support;
+mod vaults;

@@ -25,3 +25,10 @@ impl Identity {
         Ok(Self::new(kind, [("device", meta.dev().to_string()), ("inode", meta.ino().to_string())]))
     }
 }
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.kind)?;
+        self.values.iter().try_for_each(|(name, value)| write!(f, ", {name} {value}"))
+    }
+}

@@ -2,32 +2,46 @@
 //! stored. It acts and observes; it never prints, never reads drillctl's configuration and never judges.
 
 mod account;
+mod app;
+mod buffers;
 mod canary;
 mod clock;
 mod context;
 mod difference;
 mod error;
+mod fetch;
 mod identity;
 mod index;
 mod mark;
+mod postgres;
+pub mod probes;
 pub mod process;
 pub mod scratches;
+pub mod seal;
 mod secret;
+mod snapshot;
 pub mod sources;
 mod sqlite;
 mod stream;
+mod tls;
 mod tree;
 #[cfg(test)]
 mod trial;
+mod vault;
 
 pub use account::Account;
+pub use app::{Readiness, RunningApp, free_port};
 pub use canary::{Canary, CanarySeen};
 pub use clock::Clock;
 pub use context::{Context, Progress, Timings};
 pub use difference::differences;
 pub use error::{Error, Kind, Result};
+pub use fetch::fetch;
 pub use identity::Identity;
 pub use index::{Database, Entry, EntryKind, Format, Index, PathText, Table};
 pub use mark::{Mark, Removal};
 pub use secret::Secrets;
+pub use snapshot::{Contents, Header, Part, SNAPSHOT_VERSION, StreamFormat};
 pub use stream::{OpenReader, SEGMENT_BYTES, SealWriter};
+pub use tls::install_tls;
+pub use vault::{Capabilities, Listing, Vault};

@@ -4,29 +4,35 @@
 //! Every process carries the run's mark in its environment, so that what a killed drillctl left running is found and
 //! stopped ([`stop_marked`]).
 
-use std::collections::{BTreeMap, VecDeque};
+mod marked;
+mod output;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
-use tokio::task::JoinHandle;
 
+pub use self::marked::stop_marked;
+use self::output::{Tail, beside, collect};
+pub(crate) use self::{marked::stop_carrying, output::each_line};
 use crate::{Account, Context, Error, Kind, Result};
 
-/// Name of the variable that marks a process as a run's own.
-const MARK: &str = "DRILLCTL_RUN";
-/// Lines of standard error that are kept, and bytes of each.
-const TAIL: (usize, usize) = (200, 2_000);
-/// How long a process group may take to end after it was asked to.
+/// Where programs are looked for if the environment doesn't say.
+const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+/// How long a process may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A program that is about to be started.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Program {
     argv: Vec<OsString>,
     env: BTreeMap<OsString, OsString>,
@@ -52,7 +58,7 @@ impl Program {
     /// The program at this path, or of this name on the system's path.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         let env = BTreeMap::from([
-            ("PATH".into(), std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into())),
+            ("PATH".into(), std::env::var_os("PATH").unwrap_or_else(|| SYSTEM_PATH.into())),
             ("LANG".into(), "C.UTF-8".into()),
             ("LC_ALL".into(), "C.UTF-8".into()),
         ]);
@@ -111,7 +117,7 @@ impl Program {
     /// # Errors
     /// [`Kind::Config`] if there is no such program.
     pub fn start(self, cx: &Context) -> Result<Running> {
-        self.spawn(cx, Stdio::null())
+        self.spawn(cx, Stdio::null()).map(|running| running.keeping_tail(cx))
     }
 
     /// Starts it with a pipe to its standard input.
@@ -119,57 +125,104 @@ impl Program {
     /// # Errors
     /// As for [`Program::start`].
     pub fn start_with_input(self, cx: &Context) -> Result<Running> {
-        self.spawn(cx, Stdio::piped())
+        self.spawn(cx, Stdio::piped()).map(|running| running.keeping_tail(cx))
     }
 
-    /// Runs it to its end, collecting at most `most` bytes of its output; what goes beyond is dropped.
+    /// Starts it and leaves both its outputs to the caller, who must read them.
+    ///
+    /// # Errors
+    /// As for [`Program::start`].
+    pub(crate) fn start_with_outputs(
+        self,
+        cx: &Context,
+    ) -> Result<(Running, Option<ChildStdout>, Option<ChildStderr>)> {
+        let mut running = self.spawn(cx, Stdio::null())?;
+        let (stdout, stderr) = (running.stdout.take(), running.child.stderr.take());
+        Ok((running, stdout, stderr))
+    }
+
+    /// Runs it to its end, collecting at most `most` bytes of its output; what goes beyond is dropped. What it leaves running
+    /// in its process group is killed then.
     ///
     /// # Errors
     /// As for [`Program::start`]; [`Kind::TimedOut`] after `deadline`. How it exited is data, not an error.
     pub async fn run(self, cx: &Context, deadline: Duration, most: usize) -> Result<Ended> {
-        let mut running = self.start(cx)?;
-        let stdout = running.stdout.take();
-        let read = tokio::spawn(async move {
-            match stdout {
-                Some(stdout) => bounded(stdout, most).await,
-                None => Vec::new(),
-            }
-        });
-        let mut ended = running.wait(deadline).await?;
-        ended.stdout = read.await.unwrap_or_default();
-        Ok(ended)
+        self.start(cx)?.wait_collecting(deadline, most).await
     }
 
+    #[allow(clippy::disallowed_methods, reason = "this is the door that everything else must use")]
     fn spawn(self, cx: &Context, stdin: Stdio) -> Result<Running> {
         let name = self.name();
         let mut command = tokio::process::Command::new(&self.argv[0]);
-        command.args(&self.argv[1..]).env_clear().envs(&self.env).env(MARK, &cx.run);
+        command.args(&self.argv[1..]).env_clear().envs(&self.env).env(marked::RUN, &cx.run);
         command.process_group(0).kill_on_drop(true).stdin(stdin);
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
         if let Some(account) = &self.account {
+            // As root this also drops every supplementary group: the standard library sees to it.
             command.uid(account.uid).gid(account.gid);
         }
         match &self.output {
-            Some(file) => {
-                let open = || std::fs::OpenOptions::new().create(true).append(true).open(file);
-                let wrong = |cause| Error::io("opening log", file.display(), cause);
-                command.stdout(open().map_err(wrong)?).stderr(open().map_err(wrong)?);
-            }
-            None => {
-                command.stdout(Stdio::piped()).stderr(Stdio::piped());
-            }
-        }
+            Some(file) => command.stdout(log(file)?).stderr(log(file)?),
+            None => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
+        };
         tracing::debug!(program = name, folder = ?self.folder, "starting");
-        let mut child = command.spawn().map_err(|cause| {
-            Error::new(Kind::Config, format!("starting {}", Path::new(&self.argv[0]).display()))
-                .because(cause)
-                .hint("Install the program or correct its path; `drillctl doctor` lists what is missing.")
-        })?;
+        let mut child = command.spawn().map_err(|cause| self.not_started(cause))?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let stderr = child.stderr.take().map(|stderr| tokio::spawn(tail(stderr)));
-        Ok(Running { name, group, stdin: child.stdin.take(), stdout: child.stdout.take(), stderr, child })
+        Ok(Running { name, group, stdin: child.stdin.take(), stdout: child.stdout.take(), tail: None, child })
+    }
+
+    fn not_started(&self, cause: std::io::Error) -> Error {
+        use std::io::ErrorKind as Io;
+        let program = Path::new(&self.argv[0]).display();
+        match (&self.folder, cause.kind()) {
+            (Some(folder), Io::NotFound | Io::NotADirectory) if !folder.is_dir() => {
+                Error::io("starting a program in", folder.display(), cause)
+            }
+            (_, Io::NotFound | Io::PermissionDenied) => {
+                Error::new(Kind::Config, format!("starting {program}")).because(cause).hint(
+                    "Install the program, or correct its path or permissions; `drillctl doctor` lists what is missing.",
+                )
+            }
+            _ => Error::io("starting", program, cause),
+        }
+    }
+}
+
+/// Without the values of its variables: there are secrets among them.
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variables: Vec<_> = self.env.keys().collect();
+        f.debug_struct("Program")
+            .field("argv", &self.argv)
+            .field("variables", &variables)
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
+}
+
+fn log(file: &Path) -> Result<std::fs::File> {
+    let opened = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file);
+    opened.map_err(|cause| Error::io("opening log", file.display(), cause))
+}
+
+/// The file that this program name stands for: a path is relative to `folder`, a bare name is looked for on the system's path.
+pub(crate) fn find(program: &str, folder: &Path) -> Option<PathBuf> {
+    let is_program = |path: &PathBuf| path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
+    if program.contains('/') {
+        return Some(folder.join(program)).filter(is_program);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| SYSTEM_PATH.into());
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(is_program)
+}
+
+/// How a program ended, in words: `exited with 3`, `was killed by signal 9`.
+pub(crate) fn how(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => "ended".into(),
     }
 }
 
@@ -177,51 +230,85 @@ impl Program {
 #[derive(Debug)]
 pub struct Running {
     name: String,
+    /// Its process group, until the leader is collected: from then on the number may be somebody else's.
     group: Option<Pid>,
     child: Child,
     /// Its standard input, if it was asked for.
     pub stdin: Option<ChildStdin>,
     /// Its standard output, unless it goes to a log.
     pub stdout: Option<ChildStdout>,
-    stderr: Option<JoinHandle<Vec<String>>>,
+    tail: Option<Tail>,
 }
 
 impl Running {
-    /// Waits for its end.
+    fn keeping_tail(mut self, cx: &Context) -> Self {
+        self.tail = self.child.stderr.take().map(|stderr| Tail::of(stderr, cx.secrets.clone()));
+        self
+    }
+
+    /// Waits for its end; output that nobody has taken is dropped. What it leaves running in its process group is killed then.
     ///
     /// # Errors
     /// [`Kind::TimedOut`] after `deadline`; the whole group is killed then.
-    pub async fn wait(mut self, deadline: Duration) -> Result<Ended> {
+    pub async fn wait(self, deadline: Duration) -> Result<Ended> {
+        self.wait_collecting(deadline, 0).await
+    }
+
+    async fn wait_collecting(mut self, deadline: Duration, most: usize) -> Result<Ended> {
         self.stdin = None;
-        let Ok(waited) = tokio::time::timeout(deadline, self.child.wait()).await else {
-            return Err(Error::new(Kind::TimedOut, format!("{} ran longer than {}s", self.name, deadline.as_secs())));
-        };
-        let status = waited.map_err(|cause| Error::io("waiting for", &self.name, cause))?;
-        let stderr = match self.stderr.take() {
-            Some(tail) => {
-                tokio::time::timeout(GRACE, tail).await.ok().and_then(std::result::Result::ok).unwrap_or_default()
+        let (pipe, mut stdout) = (self.stdout.take(), Vec::new());
+        let reading = async {
+            if let Some(pipe) = pipe {
+                collect(pipe, most, &mut stdout).await;
             }
+        };
+        let status = beside(self.end(deadline), reading).await?;
+        let stderr = match self.tail.take() {
+            Some(tail) => tail.lines().await,
             None => Vec::new(),
         };
-        Ok(Ended { program: self.name.clone(), status, stdout: Vec::new(), stderr })
+        Ok(Ended { program: self.name.clone(), status, stdout, stderr })
     }
 
-    /// How it ended, if it did.
+    async fn end(&mut self, deadline: Duration) -> Result<ExitStatus> {
+        let Ok(waited) = tokio::time::timeout(deadline, self.child.wait()).await else {
+            self.kill_group();
+            return Err(Error::new(Kind::TimedOut, format!("{} ran longer than {deadline:?}", self.name)));
+        };
+        self.kill_group();
+        waited.map_err(|cause| Error::io("waiting for", &self.name, cause))
+    }
+
+    /// How it ended, if it did; what it left in its process group is killed then.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
+        let status = self.child.try_wait().ok().flatten();
+        if status.is_some() {
+            self.kill_group();
+        }
+        status
     }
 
-    /// Process id of the group's leader.
+    /// Process id of the group's leader, while it runs.
     pub fn pid(&self) -> Option<i32> {
         self.group.map(|group| group.as_raw_nonzero().get())
     }
 
-    /// Asks the whole group to end, and kills it if it doesn't.
+    /// The program's name, for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Asks the whole group to end, and kills what of it is left after the leader has ended or the grace is over.
     pub async fn stop(mut self) {
         self.signal(Signal::TERM);
         let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
+        self.kill_group();
+        let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
+    }
+
+    fn kill_group(&mut self) {
         self.signal(Signal::KILL);
-        let _ = self.child.wait().await;
+        self.group = None;
     }
 
     fn signal(&self, signal: Signal) {
@@ -233,7 +320,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        self.kill_group();
     }
 }
 
@@ -246,71 +333,8 @@ impl Ended {
         if self.status.success() {
             return Ok(());
         }
-        let how = match (self.status.code(), self.status.signal()) {
-            (Some(code), _) => format!("exited with {code}"),
-            (None, Some(signal)) => format!("was killed by signal {signal}"),
-            (None, None) => "ended".into(),
-        };
         let last = self.stderr.iter().rev().find(|line| !line.trim().is_empty());
-        Err(Error::new(kind, format!("{} {how}{}", self.program, last.map_or_else(String::new, |l| format!(": {l}")))))
+        let last = last.map_or_else(String::new, |line| format!(": {line}"));
+        Err(Error::new(kind, format!("{} {}{last}", self.program, how(self.status))))
     }
-}
-
-/// Ends every process that carries this run's mark, whoever started it: politely, then not. Returns how many there were.
-///
-/// # Errors
-/// [`Kind::Denied`] if one of them could not be ended.
-pub async fn stop_marked(run: &str) -> Result<usize> {
-    let first = marked(run);
-    for signal in [Signal::TERM, Signal::KILL] {
-        for pid in marked(run) {
-            let _ = rustix::process::kill_process(pid, signal);
-        }
-        for _ in 0..50 {
-            if marked(run).is_empty() {
-                return Ok(first.len());
-            }
-            tokio::time::sleep(GRACE / 50).await;
-        }
-    }
-    let left: Vec<_> = marked(run).iter().map(|pid| pid.as_raw_nonzero().to_string()).collect();
-    Err(Error::new(Kind::Denied, format!("processes {} of run {run} do not end", left.join(", "))))
-}
-
-/// Processes whose environment carries the mark. One that is dead and only waits to be collected counts no more: its
-/// environment is empty.
-fn marked(run: &str) -> Vec<Pid> {
-    let mark = format!("{MARK}={run}");
-    let numbers = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).filter_map(Pid::from_raw);
-    pids.filter(|pid| {
-        let environ = std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).unwrap_or_default();
-        environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
-    })
-    .collect()
-}
-
-/// Reads to the end, keeping the first `most` bytes.
-async fn bounded(mut from: impl AsyncRead + Unpin, most: usize) -> Vec<u8> {
-    let (mut kept, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
-    while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        kept.extend_from_slice(&buffer[..count.min(most - kept.len())]);
-    }
-    kept
-}
-
-/// Reads to the end, keeping the last lines.
-async fn tail(from: ChildStderr) -> Vec<String> {
-    let mut lines = BufReader::new(from);
-    let mut kept = VecDeque::with_capacity(TAIL.0);
-    let mut line = Vec::new();
-    while let Ok(1..) = (&mut lines).take(1 << 20).read_until(b'\n', &mut line).await {
-        if kept.len() == TAIL.0 {
-            kept.pop_front();
-        }
-        line.truncate(TAIL.1);
-        kept.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
-        line.clear();
-    }
-    kept.into()
 }

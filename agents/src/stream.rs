@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use crate::buffers::Buffers;
 use crate::{Error, Kind, Result};
 
 /// Plain bytes of one segment.
@@ -15,11 +16,12 @@ pub const SEGMENT_BYTES: usize = 16 << 20;
 
 /// Takes the plain stream of a capture and hands it on in segments to be sealed.
 ///
-/// It is made by the seal only. Dropping it without [`SealWriter::finish`] leaves the snapshot without a header, so that it does not exist.
+/// It is made by the seal only. Dropping it unfinished leaves the snapshot without a header, so that it does not exist.
 #[derive(Debug)]
 pub struct SealWriter {
     segments: mpsc::Sender<Bytes>,
-    segment: Vec<u8>,
+    segment: Option<Vec<u8>>,
+    buffers: Buffers,
     written: u64,
 }
 
@@ -27,7 +29,7 @@ impl SealWriter {
     /// A writer and the queue of its segments, `depth` of them at most.
     pub(crate) fn new(depth: usize) -> (Self, mpsc::Receiver<Bytes>) {
         let (segments, queue) = mpsc::channel(depth);
-        (Self { segments, segment: Vec::new(), written: 0 }, queue)
+        (Self { segments, segment: None, buffers: Buffers::default(), written: 0 }, queue)
     }
 
     /// Bytes written so far: the offset in the stream of what comes next.
@@ -79,29 +81,29 @@ impl SealWriter {
         done
     }
 
-    /// Hands the last, shorter segment on. Returns the length of the whole stream.
+    /// Hands the last, shorter segment on; an empty stream has one empty segment, so that stock tools find something to open.
+    /// Returns the length of the whole stream.
     ///
     /// # Errors
     /// As for [`SealWriter::write`].
     pub(crate) async fn finish(mut self) -> Result<u64> {
-        if !self.segment.is_empty() {
-            let last = std::mem::take(&mut self.segment);
-            self.segments.send(last.into()).await.map_err(|_| stopped())?;
+        let last = self.segment.take().or_else(|| (self.written == 0).then(Vec::new));
+        if let Some(last) = last {
+            self.segments.send(self.buffers.share(last)).await.map_err(|_| stopped())?;
         }
         Ok(self.written)
     }
 
     /// Moves bytes into the segment at hand; returns it when it is full.
     fn take(&mut self, bytes: &mut &[u8]) -> Option<Bytes> {
-        if self.segment.capacity() == 0 {
-            self.segment.reserve_exact(SEGMENT_BYTES);
-        }
-        let room = SEGMENT_BYTES - self.segment.len();
+        let segment = self.segment.get_or_insert_with(|| self.buffers.take());
+        let room = SEGMENT_BYTES - segment.len();
         let (now, later) = bytes.split_at(room.min(bytes.len()));
-        self.segment.extend_from_slice(now);
+        segment.extend_from_slice(now);
         self.written += now.len() as u64;
         *bytes = later;
-        (self.segment.len() == SEGMENT_BYTES).then(|| std::mem::take(&mut self.segment).into())
+        let full = self.segment.take_if(|segment| segment.len() == SEGMENT_BYTES)?;
+        Some(self.buffers.share(full))
     }
 }
 
@@ -121,19 +123,28 @@ fn stopped() -> Error {
     Error::new(Kind::Unavailable, "sealing and storing has stopped")
 }
 
-/// Gives the plain stream of a snapshot back, checked and opened, in order.
+/// Gives the plain stream of a snapshot back, checked and opened, in order. It ends when all of it was given and never before:
+/// a stream that breaks off is an error, however often it is asked.
 #[derive(Debug)]
 pub struct OpenReader {
     pieces: mpsc::Receiver<Result<Bytes>>,
     piece: Bytes,
+    left: Option<u64>,
     failed: Option<Error>,
 }
 
 impl OpenReader {
-    /// A reader and the end at which pieces are put in, `depth` of them at most.
-    pub(crate) fn new(depth: usize) -> (Self, mpsc::Sender<Result<Bytes>>) {
+    /// A reader of `total` bytes and the end at which pieces are put in, `depth` of them at most.
+    pub(crate) fn of(total: u64, depth: usize) -> (Self, mpsc::Sender<Result<Bytes>>) {
         let (queue, pieces) = mpsc::channel(depth);
-        (Self { pieces, piece: Bytes::new(), failed: None }, queue)
+        (Self { pieces, piece: Bytes::new(), left: Some(total), failed: None }, queue)
+    }
+
+    /// A reader of whatever is put in.
+    #[cfg(test)]
+    pub(crate) fn new(depth: usize) -> (Self, mpsc::Sender<Result<Bytes>>) {
+        let (reader, queue) = Self::of(0, depth);
+        (Self { left: None, ..reader }, queue)
     }
 
     /// The next piece; `None` at the end of the stream.
@@ -141,7 +152,22 @@ impl OpenReader {
     /// # Errors
     /// What fetching or opening says: [`Kind::Corrupt`], [`Kind::WrongKey`], [`Kind::Unavailable`], ….
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        self.pieces.recv().await.transpose()
+        let came = self.pieces.recv().await;
+        self.count(came)
+    }
+
+    /// Counts what came, so that an end that comes too early is told from the end.
+    fn count(&mut self, came: Option<Result<Bytes>>) -> Result<Option<Bytes>> {
+        let piece = came.transpose()?;
+        let Some(left) = &mut self.left else { return Ok(piece) };
+        match &piece {
+            Some(bytes) => *left = left.saturating_sub(bytes.len() as u64),
+            None if *left > 0 => {
+                return Err(Error::new(Kind::Unavailable, format!("the stream broke off with {left} bytes to come")));
+            }
+            None => {}
+        }
+        Ok(piece)
     }
 
     /// The stream as [`io::Read`], for a thread that may block. If reading fails, the error proper is kept: ask
@@ -175,14 +201,15 @@ impl io::Read for BlockingReader<'_> {
         while self.reader.piece.is_empty() {
             #[allow(clippy::disallowed_methods, reason = "a stretch of waiting, by the monotonic clock")]
             let before = Instant::now();
-            let next = self.reader.pieces.blocking_recv();
+            let came = self.reader.pieces.blocking_recv();
             self.waited += before.elapsed();
-            match next {
-                None => return Ok(0),
-                Some(Ok(piece)) => self.reader.piece = piece,
-                Some(Err(error)) => {
+            match self.reader.count(came) {
+                Ok(None) => return Ok(0),
+                Ok(Some(piece)) => self.reader.piece = piece,
+                Err(error) => {
                     let told = io::Error::other(error.chain());
-                    self.reader.failed = Some(error);
+                    // The first error says what happened; those of reading on say only that it is over.
+                    self.reader.failed.get_or_insert(error);
                     return Err(told);
                 }
             }
@@ -201,5 +228,49 @@ pub(crate) async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send
     match Handle::current().spawn_blocking(work).await {
         Ok(done) => done,
         Err(died) => std::panic::resume_unwind(died.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_that_breaks_off_never_looks_whole() {
+        let (mut reader, queue) = OpenReader::of(10, 4);
+        queue.send(Ok(Bytes::from_static(b"12345"))).await.expect("sent");
+        drop(queue);
+        assert_eq!(reader.next().await.expect("piece").expect("bytes").len(), 5);
+        for _ in 0..2 {
+            let error = reader.next().await.expect_err("broken off");
+            assert_eq!(error.to_string(), "the stream broke off with 5 bytes to come");
+        }
+    }
+
+    #[test]
+    fn whoever_reads_on_after_an_error_gets_errors_and_the_first_is_kept() {
+        let (mut reader, queue) = OpenReader::of(10, 4);
+        queue.blocking_send(Err(Error::new(Kind::Corrupt, "segment 000000 is missing"))).expect("sent");
+        drop(queue);
+        for _ in 0..3 {
+            reader.blocking().read(&mut [0; 4]).expect_err("an error each time");
+        }
+        assert_eq!(reader.take_error().expect("kept").kind(), Kind::Corrupt);
+    }
+
+    #[tokio::test]
+    async fn segments_are_cut_where_they_are_full_and_an_empty_stream_has_one() {
+        for (length, segments) in [(0, 1), (1, 1), (SEGMENT_BYTES, 1), (SEGMENT_BYTES + 1, 2)] {
+            let (mut writer, mut queue) = SealWriter::new(4);
+            writer.write(&vec![7; length]).await.expect("written");
+            assert_eq!(writer.finish().await.expect("finished"), length as u64);
+            let mut sizes = Vec::new();
+            while let Some(segment) = queue.recv().await {
+                sizes.push(segment.len());
+            }
+            assert_eq!((sizes.len(), sizes.iter().sum::<usize>()), (segments, length));
+        }
     }
 }

@@ -1,1 +1,17 @@
-//! stub
+//! drillctl: plans a scenario, runs it as a straight line of stages, and keeps what happened.
+//!
+//! This crate alone knows the order of the stages, the state folder and the command line. What touches systems is in
+//! `drill-agents`, the language in `drill-scenarios`, what is written down in `drill-reports`.
+
+pub mod cli;
+mod engine;
+mod failure;
+mod host;
+mod journal;
+mod monitor;
+mod plan;
+mod publish;
+mod store;
+mod sweep;
+
+pub use failure::Failure;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `drillctl` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    drillctl::cli::main()
+}

@@ -218,6 +218,9 @@ pub struct ScenarioFacts {
     pub owner: String,
     /// How much depends on the system.
     pub criticality: String,
+    /// Where the file stood, absolute.
+    #[serde(default)]
+    pub path: String,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
     /// Revision of the git repository the file stands in, if it does; `+` at its end: the file differs from it.
@@ -360,10 +363,10 @@ pub struct EnvironmentFacts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Make the environment.
-    Provision,
     /// Find the snapshot and read its header and index.
     Locate,
+    /// Make the environment.
+    Provision,
     /// Fetch segments from the vault.
     Fetch,
     /// Check, decrypt and decompress.

@@ -3,13 +3,33 @@
 //!
 //! Events and records are plain data; this crate does no network I/O, reads no clock and knows no other crate of drillctl.
 
+pub mod amount;
 mod event;
+mod findings;
+mod fold;
+mod html;
+pub mod journal;
+mod json;
+mod junit;
+mod ladder;
+mod leases;
+mod measure;
 mod record;
+mod shown;
+pub mod text;
+mod verdict;
+mod words;
 
 pub use event::{
     Backup, CheckResult, Difference, Entry, EnvironmentFacts, Event, Host, Identity, Lease, LeaseEnd, Outcome, Phase,
     Promises, RunStarted, ScenarioFacts, Scope, Segments, Severity, Stage, StageEnd, Tool, Trigger, TriggerKind,
 };
+pub use fold::{FoldError, fold};
+pub use html::html;
+pub use json::{record_schema, record_sha256, to_json};
+pub use junit::junit;
+pub use ladder::{Rung, Standing};
 pub use record::{
     Assurance, Finding, Measurements, Objective, PhaseTime, RECORD_SCHEMA, Record, Release, StageTime, Verdict,
 };
+pub use shown::shown;

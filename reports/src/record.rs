@@ -111,7 +111,7 @@ pub struct Record {
     pub expires_at: Option<Timestamp>,
     /// Clock offset against a reference, in milliseconds. Filled where one is configured.
     pub clock_offset_ms: Option<i64>,
-    /// Names of the fields above that this version of drillctl does not fill yet.
+    /// What complete evidence holds and this version of drillctl does not fill yet, by name of the field or the subject.
     pub not_recorded: Vec<String>,
 }
 

@@ -58,6 +58,7 @@ pub struct HttpProbe {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secret_headers: BTreeMap<String, Reference>,
     /// Request body.
+    #[schemars(length(min = 0))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// How long one request may take.
@@ -98,7 +99,8 @@ pub struct SqlProbe {
 pub struct TcpProbe {
     /// Address and port, usually `127.0.0.1:${DRILL_PORT}`.
     pub address: String,
-    /// Bytes to send after connecting.
+    /// Text to send after connecting.
+    #[schemars(length(min = 0))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub send: Option<String>,
     /// How long connecting and the first answer may take.

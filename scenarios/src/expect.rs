@@ -34,13 +34,16 @@ pub enum Scalar {
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("minProperties" = 1))]
 pub struct Condition {
-    /// Exactly this value.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// This value; `null` for SQL's NULL. Numbers are equal by value (`5`, `5.0`, and text that is this number); a newline
+    /// at the end of an observed text doesn't count.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "null_too")]
+    #[schemars(with = "Scalar")]
     pub equals: Option<Scalar>,
     /// Anything but this value.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "null_too")]
+    #[schemars(with = "Scalar")]
     pub not: Option<Scalar>,
-    /// Text that this regular expression finds a match in.
+    /// Text that this regular expression finds a match in, anywhere unless it has `^` and `$`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matches: Option<String>,
     /// A number not below this one.
@@ -52,9 +55,16 @@ pub struct Condition {
     /// A number between these two, both included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub within: Option<[f64; 2]>,
-    /// A point in time at most this long before the instant that the drill takes as the failure.
+    /// A point in time at most this long before the instant that the drill takes as the failure. Understood are RFC 3339,
+    /// `2027-01-31 03:00:00` with or without an offset (without: UTC), a date (its beginning) and seconds since 1970. One
+    /// more than five minutes in the future is unclear: a clock is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newer_than: Option<Span>,
+}
+
+/// `Option` takes null for absent; here null is a value like any other.
+fn null_too<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Scalar>, D::Error> {
+    Scalar::deserialize(deserializer).map(Some)
 }
 
 /// What became of comparing an observation with what was expected.
@@ -105,6 +115,9 @@ impl JsonSchema for Scalar {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": ["string", "number", "boolean", "null"] })
+        schemars::json_schema!({
+            "description": "One value: text, a number, true, false or null.",
+            "type": ["string", "number", "boolean", "null"],
+        })
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{App, Check, Exception, Objectives, Schedule, Scratch, Seal, Source, Span, Vault};
+use crate::{App, Check, Exception, Framework, Objectives, Schedule, Scratch, Seal, Source, Span, Vault};
 
 /// One drill: what to restore, where, and what must hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,8 +52,10 @@ pub struct Scenario {
     pub deadlines: Deadlines,
     /// Controls that this drill speaks to, by framework.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "crate::framework::by_framework")]
     pub controls: BTreeMap<Framework, Vec<String>>,
     /// What this drill does not cover, in plain words. Every report repeats it.
+    #[schemars(inner(length(min = 1)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclusions: Vec<String>,
     /// Differences that somebody has accepted until a date.
@@ -202,36 +204,4 @@ impl Default for Deadlines {
         let (long, short) = (Span::from_secs(24 * 3600), Span::from_secs(15 * 60));
         Self { capture: long, store: long, provision: short, restore: long, verify: long, probe: short, release: short }
     }
-}
-
-/// A framework of controls, in the edition that is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub enum Framework {
-    /// ISO/IEC 27001:2022, Annex A.
-    #[serde(rename = "iso-27001-2022")]
-    Iso27001,
-    /// NIST Cybersecurity Framework 2.0.
-    #[serde(rename = "nist-csf-2.0")]
-    NistCsf,
-    /// NIST SP 800-53, revision 5.
-    #[serde(rename = "nist-800-53-r5")]
-    Nist80053,
-    /// SOC 2, Trust Services Criteria.
-    #[serde(rename = "soc-2")]
-    Soc2,
-    /// CIS Controls, version 8.1.
-    #[serde(rename = "cis-8.1")]
-    Cis,
-    /// Regulation (EU) 2022/2554.
-    #[serde(rename = "dora")]
-    Dora,
-    /// Implementing Regulation (EU) 2024/2690 under NIS2.
-    #[serde(rename = "nis2")]
-    Nis2,
-    /// HIPAA Security Rule.
-    #[serde(rename = "hipaa")]
-    Hipaa,
-    /// PCI DSS 4.0.1.
-    #[serde(rename = "pci-dss-4.0.1")]
-    PciDss,
 }

@@ -44,3 +44,13 @@ pub struct PostgresScratch {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
 }
+
+impl Scratch {
+    /// The word that picks this kind in a scenario.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Directory(_) => "directory",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+}

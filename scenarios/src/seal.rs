@@ -12,6 +12,7 @@ pub struct Seal {
     /// Public keys that the snapshot is encrypted to: `age1…`, `age1pq1…`, plugin recipients, `ssh-ed25519 …`.
     /// Absent: those of `identities`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(inner(length(min = 1)))]
     pub recipients: Vec<String>,
     /// Where the identities are kept that the drill opens the snapshot with, tried in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -30,10 +30,12 @@ pub struct DirectorySource {
     pub path: PathBuf,
     /// Globs of paths below the folder that are left out (`*.tmp`, `cache/**`). The report lists them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(inner(length(min = 1)))]
     pub exclude: Vec<String>,
     /// SQLite databases below the folder, as paths in it: each is taken through SQLite's online backup instead of
     /// being copied byte by byte, its `-wal`, `-shm` and `-journal` files are left out, and its tables are compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(inner(length(min = 1)))]
     pub sqlite: Vec<PathBuf>,
     /// Stay on the folder's own file system.
     #[serde(default)]
@@ -70,6 +72,7 @@ pub struct PostgresSource {
     pub password: Option<Reference>,
     /// Schemas to take (all that are not the system's, if absent). Leaving one out is an exclusion and is reported.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(inner(length(min = 1)))]
     pub schemas: Vec<String>,
     /// Folder with the `pg_dump` to use, instead of the newest one installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,7 +86,7 @@ pub struct PostgresSource {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommandSource {
-    /// Program and arguments; no shell is involved. It must exit with 0.
+    /// Program and arguments; no shell is involved. It is started in the scenario's folder and must exit with 0.
     #[schemars(length(min = 1))]
     pub argv: Vec<String>,
     /// What the program writes.
@@ -109,4 +112,62 @@ pub enum Content {
     File(String),
     /// An archive in pg_dump's custom format; it is loaded into a `postgres` scratch.
     PgDump,
+}
+
+impl Source {
+    /// The word that picks this kind in a scenario.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Directory(_) => "directory",
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+            Self::Command(_) => "command",
+        }
+    }
+
+    /// Whether the scenario allows a canary to be planted in it.
+    pub fn plants_canary(&self) -> bool {
+        match self {
+            Self::Directory(source) => source.canary,
+            Self::Sqlite(source) => source.canary,
+            Self::Postgres(source) => source.canary,
+            Self::Command(_) => false,
+        }
+    }
+
+    /// What it covers, in words for the report.
+    pub fn covers(&self) -> Vec<String> {
+        match self {
+            Self::Directory(source) => {
+                let folder = format!("The folder {} with everything below it.", source.path.display());
+                let databases =
+                    source.sqlite.iter().map(|path| format!("The SQLite database {} in it.", path.display()));
+                std::iter::once(folder).chain(databases).collect()
+            }
+            Self::Sqlite(source) => vec![format!("The SQLite database {}.", source.path.display())],
+            Self::Postgres(source) if source.schemas.is_empty() => vec!["The PostgreSQL database, all schemas.".into()],
+            Self::Postgres(source) => {
+                source.schemas.iter().map(|schema| format!("The schema {schema} of the PostgreSQL database.")).collect()
+            }
+            Self::Command(source) => {
+                vec![format!("What the program {} writes.", source.argv.first().map_or("", String::as_str))]
+            }
+        }
+    }
+
+    /// What the scenario tells the source to leave out, as statements for the report.
+    pub fn left_out(&self) -> Vec<String> {
+        match self {
+            Self::Directory(source) => {
+                let globs = source.exclude.iter().map(|glob| format!("Paths that match `{glob}` are left out."));
+                let mounts =
+                    source.one_file_system.then(|| "Other file systems mounted below the folder are left out.".into());
+                globs.chain(mounts).collect()
+            }
+            Self::Postgres(source) if !source.schemas.is_empty() => {
+                vec![format!("Schemas other than {} are left out.", source.schemas.join(", "))]
+            }
+            Self::Sqlite(_) | Self::Postgres(_) | Self::Command(_) => Vec::new(),
+        }
+    }
 }

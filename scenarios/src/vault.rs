@@ -38,6 +38,7 @@ pub struct S3Vault {
     /// The bucket.
     pub bucket: String,
     /// Prefix of every key.
+    #[schemars(length(min = 0))]
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
     /// Address of the store, if it is not AWS.
@@ -66,4 +67,16 @@ pub struct OpendalVault {
     /// Options that are secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, Reference>,
+}
+
+impl Vault {
+    /// The word that picks this kind in a scenario.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Url(_) => "url",
+            Self::Fs(_) => "fs",
+            Self::S3(_) => "s3",
+            Self::Opendal(_) => "opendal",
+        }
+    }
 }

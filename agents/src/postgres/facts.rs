@@ -1,0 +1,261 @@
+//! The facts about a database: every table with its content, every schema object with its definition. Captured in the
+//! dump's own snapshot on one side, observed in the restored database on the other, by the same questions.
+
+use std::collections::BTreeMap;
+
+use drill_scenarios::Level;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row};
+
+use super::connection::wrong;
+use super::fingerprint::{self, Holder};
+use super::{canary, catalog, materialised, sequences};
+use crate::sources::Note;
+use crate::{Database, Error, Kind, Result};
+
+/// Name under which the large objects count as one table.
+pub(crate) const LARGE_OBJECTS: &str = "large objects";
+/// Setting that says which version of `pg_dump` wrote the dump.
+pub(crate) const DUMPED_BY: &str = "pg_dump";
+/// Setting that says which cluster the database was in.
+pub(crate) const SYSTEM: &str = "system_identifier";
+/// Oldest major whose text of floating-point numbers is that of today.
+const OLDEST: u32 = 12;
+/// Classes whose texts are put together differently from one major to the next.
+const WORDED_BY_VERSION: [&str; 6] = ["collation", "grant", "materialised view", "publication", "rule", "view"];
+
+/// Settings that the texts of values and definitions depend on, and those that keep a long session gentle and alive.
+const SESSION: &str = "
+    SET search_path = ''; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC';
+    SET extra_float_digits = 3; SET bytea_output = 'hex'; SET lc_monetary = 'C'; SET xmloption = 'content';
+    SET quote_all_identifiers = off; SET row_security = off; SET jit = off; SET client_min_messages = 'warning';
+    SET statement_timeout = 0; SET lock_timeout = '60s'; SET idle_in_transaction_session_timeout = 0;
+    SELECT set_config('client_connection_check_interval', '5s', false)
+    WHERE current_setting('server_version_num')::int >= 140000";
+
+/// Which part of a database is looked at.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scope {
+    /// These schemas; all that are not the system's, if empty.
+    pub(crate) schemas: Vec<String>,
+}
+
+impl Scope {
+    /// The scope that a database was captured with.
+    pub(crate) fn of(captured: &Database) -> Self {
+        let schemas = captured.settings.get("schemas").and_then(|text| serde_json::from_str(text).ok());
+        Self { schemas: schemas.unwrap_or_default() }
+    }
+
+    /// Whether it is the whole database.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.schemas.is_empty()
+    }
+
+    /// Asks one of the catalog's questions.
+    pub(super) async fn ask(&self, client: &Client, doing: &str, question: &str) -> Result<Vec<Row>> {
+        let sql = format!("{}{question}", catalog::SCOPE);
+        let parameters: [&(dyn ToSql + Sync); 2] = [&self.schemas, &canary::PATTERN];
+        client.query(&sql, &parameters).await.map_err(|cause| wrong(doing, cause))
+    }
+
+    /// Names of the extensions in it.
+    pub(crate) async fn extensions(&self, client: &Client) -> Result<Vec<String>> {
+        let extensions = objects(client, self, "extension").await?;
+        Ok(extensions.into_keys().collect())
+    }
+}
+
+/// Facts, and what is to be known about them.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) database: Database,
+    pub(crate) notes: Vec<Note>,
+}
+
+/// Makes a session fit for reading facts.
+///
+/// # Errors
+/// [`Kind::Config`] for a server that is too old.
+pub(crate) async fn prepare(client: &Client) -> Result<()> {
+    let version = client.query_one("SELECT current_setting('server_version_num')::int / 10000", &[]).await;
+    let major: i32 = version.map_err(|cause| wrong("asking for the server's version", cause))?.get(0);
+    if u32::try_from(major).unwrap_or_default() < OLDEST {
+        return Err(Error::new(Kind::Config, format!("the server is PostgreSQL {major}, older than {OLDEST}"))
+            .hint("Use a `command` source with your own pg_dump."));
+    }
+    client.batch_execute(SESSION).await.map_err(|cause| wrong("setting the session up", cause))
+}
+
+/// Locks every table against changes of its shape, as a dump does: what is read from now on is what the dump holds.
+pub(crate) async fn lock(client: &Client, scope: &Scope) -> Result<()> {
+    let rows = scope.ask(client, "listing tables", catalog::LOCKABLE).await?;
+    let names: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
+    for some in names.chunks(500) {
+        let sql = format!("LOCK TABLE ONLY {} IN ACCESS SHARE MODE", some.join(", ONLY "));
+        client.batch_execute(&sql).await.map_err(|cause| {
+            wrong("locking the tables for reading", cause)
+                .hint("Somebody holds a stronger lock for long, or the user may not read every table; pg_dump needs the same.")
+        })?;
+    }
+    Ok(())
+}
+
+/// Facts of a source, all in the transaction that `client` is in, but for the positions of sequences.
+pub(crate) async fn capture(client: &Client, scope: &Scope) -> Result<Facts> {
+    let mut database = definitions(client, scope).await?;
+    let holders = Holder::all(client, scope).await?;
+    for holder in holders.iter().filter(|holder| !holder.materialised) {
+        database.tables.insert(holder.name.clone(), holder.content(client, true).await?);
+    }
+    let views = materialised::capture(client, &holders).await?;
+    database.tables.extend(views.tables);
+    let mut notes = views.notes;
+    if let Some(objects) = fingerprint::large_objects(client, scope.is_whole()).await? {
+        if scope.is_whole() {
+            database.tables.insert(LARGE_OBJECTS.into(), objects);
+        } else {
+            let statement = format!("{} of them are left out, since only some schemas are taken.", objects.rows);
+            notes.push(Note { subject: LARGE_OBJECTS.into(), statement });
+        }
+    }
+    for row in scope.ask(client, "asking what a dump leaves out", catalog::LEFT_OUT).await? {
+        notes.push(Note { subject: row.get(0), statement: row.get(1) });
+    }
+    notes.extend(lost_settings(client).await?);
+    Ok(Facts { database, notes })
+}
+
+/// Facts of a restored database, down to `level`, as far as `captured` can be compared with them.
+pub(crate) async fn observe(client: &Client, captured: &Database, level: Level) -> Result<Database> {
+    let scope = Scope::of(captured);
+    let content = level == Level::Content;
+    let mut database = definitions(client, &scope).await?;
+    for holder in Holder::all(client, &scope).await? {
+        if !holder.materialised || captured.tables.contains_key(&holder.name) {
+            database.tables.insert(holder.name.clone(), holder.content(client, content).await?);
+        }
+    }
+    if scope.is_whole() {
+        let objects = fingerprint::large_objects(client, content).await?;
+        database.tables.extend(objects.map(|objects| (LARGE_OBJECTS.to_owned(), objects)));
+    }
+    let positions = sequences::read(client, &database).await?;
+    sequences::observe(&mut database, &positions, captured);
+    Ok(database)
+}
+
+/// Whether the texts of some definitions can't be compared: the two servers are of different majors.
+pub(crate) fn worded_differently(captured: &Database, version: &str) -> bool {
+    super::programs::major(&captured.version) != super::programs::major(version)
+}
+
+/// Takes the captured text of what both sides have and only name differently, one being of another major than the other.
+pub(crate) fn reword(observed: &mut Database, captured: &Database) {
+    for class in WORDED_BY_VERSION {
+        let (Some(here), Some(there)) = (observed.objects.get_mut(class), captured.objects.get(class)) else {
+            continue;
+        };
+        for (name, definition) in here {
+            if let Some(captured) = there.get(name) {
+                definition.clone_from(captured);
+            }
+        }
+    }
+}
+
+/// The classes that [`reword`] touches, for a note.
+pub(crate) fn worded_by_version() -> String {
+    WORDED_BY_VERSION.join(", ")
+}
+
+async fn definitions(client: &Client, scope: &Scope) -> Result<Database> {
+    let mut database = about(client, scope).await?;
+    for (class, _) in catalog::CLASSES {
+        let found = objects(client, scope, class).await?;
+        if !found.is_empty() {
+            database.objects.insert(class.into(), found);
+        }
+    }
+    let roles = scope.ask(client, "listing roles", catalog::ROLES).await?;
+    database.roles = roles.iter().map(|row| row.get(0)).collect();
+    Ok(database)
+}
+
+pub(super) async fn objects(client: &Client, scope: &Scope, class: &str) -> Result<BTreeMap<String, String>> {
+    let (_, question) = catalog::CLASSES.into_iter().find(|(name, _)| *name == class).expect("a class of the catalog");
+    let rows = scope.ask(client, &format!("listing objects of class {class}"), question).await?;
+    let definition = |row: &Row| row.get::<_, Option<&str>>(1).map_or_else(String::new, one_line);
+    Ok(rows.iter().map(|row| (row.get(0), definition(row))).collect())
+}
+
+async fn about(client: &Client, scope: &Scope) -> Result<Database> {
+    let row =
+        client.query_one(catalog::DATABASE, &[]).await.map_err(|cause| wrong("reading about the database", cause))?;
+    let setting = |name: &str, column: usize| Some((name.to_owned(), row.get::<_, Option<String>>(column)?));
+    let mut settings: BTreeMap<String, String> = [
+        setting("encoding", 2),
+        setting("collate", 3),
+        setting("ctype", 4),
+        setting("provider", 5),
+        setting("locale", 6),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !scope.is_whole() {
+        settings.insert("schemas".into(), serde_json::to_string(&scope.schemas).expect("names are plain JSON"));
+    }
+    let version: &str = row.get(1);
+    let version = version.split_whitespace().next().unwrap_or(version).to_owned();
+    Ok(Database { name: row.get(0), engine: "postgres".into(), version, settings, ..Database::default() })
+}
+
+async fn lost_settings(client: &Client) -> Result<Option<Note>> {
+    let failed = |cause| wrong("reading the settings of the database", cause);
+    let rows = client.query(catalog::SESSION_SETTINGS, &[]).await.map_err(failed)?;
+    let names: Vec<String> =
+        rows.iter().filter_map(|row| Some(row.get::<_, &str>(0).split_once('=')?.0.into())).collect();
+    let statement = format!("The database sets {} for its sessions; a dump does not hold that.", names.join(", "));
+    Ok((!names.is_empty()).then(|| Note { subject: "ALTER DATABASE … SET".into(), statement }))
+}
+
+/// One line, and nothing lost.
+fn one_line(text: &str) -> String {
+    let text = text.trim_end();
+    if !text.contains(['\n', '\r', '\t']) {
+        return text.into();
+    }
+    text.replace('\\', r"\\").replace('\n', r"\n").replace('\r', r"\r").replace('\t', r"\t")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(version: &str, view: &str, index: &str) -> Database {
+        let object =
+            |class: &str, text: &str| (class.to_owned(), BTreeMap::from([("s.x".to_owned(), text.to_owned())]));
+        let objects = BTreeMap::from([object("view", view), object("index", index)]);
+        Database { version: version.into(), objects, ..Database::default() }
+    }
+
+    #[test]
+    fn texts_that_only_another_major_words_differently_are_no_difference() {
+        let captured = database("15.18", "SELECT t.a FROM t", "on t (a)");
+        let mut observed = database("17.2", "SELECT a FROM t", "on t (b)");
+        assert!(worded_differently(&captured, &observed.version) && !worded_differently(&captured, "15.2"));
+        reword(&mut observed, &captured);
+        assert_eq!(observed.objects["view"], captured.objects["view"]);
+        assert_ne!(observed.objects["index"], captured.objects["index"]);
+        observed.objects.remove("view");
+        reword(&mut observed, &captured);
+        assert!(!observed.objects.contains_key("view"), "what is missing stays missing");
+    }
+
+    #[test]
+    fn a_definition_of_several_lines_is_told_from_one_with_the_same_words() {
+        assert_eq!(one_line("a b\n"), "a b");
+        assert_eq!(one_line("a\nb\\n"), "a\\nb\\\\n");
+    }
+}

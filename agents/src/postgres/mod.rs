@@ -1,0 +1,22 @@
+//! What the PostgreSQL source and the PostgreSQL scratch have in common: connecting, the installed programs, and the
+//! facts about a database that are captured on one side and observed on the other.
+
+pub(crate) mod canary;
+pub(crate) mod cancel;
+mod catalog;
+pub(crate) mod cluster;
+pub(crate) mod connection;
+pub(crate) mod dump;
+pub(crate) mod facts;
+mod fingerprint;
+pub(crate) mod fresh;
+pub(crate) mod load;
+mod materialised;
+mod messages;
+pub(crate) mod programs;
+pub(crate) mod sequences;
+pub(crate) mod stop;
+mod tls;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! `RESTORE.md`: how to get a snapshot back with the programs of any Linux distribution, in ten years, without drillctl. It
+//! lies beside the sealed files, so it names nothing that they hide. A test runs the commands that stand in it.
+
+use crate::snapshot::{Header, Part, StreamFormat};
+
+/// The instructions for this snapshot.
+pub(super) fn restore_md(header: &Header) -> String {
+    let Header { id, scenario, source, taken_at, tool, .. } = header;
+    let newest = header.newest_at.map(|at| format!("\n- newest data in it: {at}")).unwrap_or_default();
+    let recipients: String = header.recipients.iter().map(|key| format!("\n  - `{key}`")).collect();
+    let segments = match header.segments.as_slice() {
+        [only] => format!("`{}`", only.name),
+        [first, .., last] => format!("`{}` to `{}`, {} files", first.name, last.name, header.segments.len()),
+        [] => "none".into(),
+    };
+    let (key, restore) = (key(header.key.as_ref()), restore(header.format));
+    let (sealed, plain) = (header.sealed_bytes(), header.stream_bytes());
+    format!(
+        r#"# How to restore this snapshot without drillctl
+
+You need `age` (https://age-encryption.org), `zstd`, `bash`{tool_needed}, and a key that it is sealed to. Every `.age` file
+here is a standard age file with one zstd frame inside; the segments, opened in order of their names, are one stream.
+
+- snapshot: {id}
+- scenario: {scenario}, source: {source}
+- taken at: {taken_at}{newest}
+- segments: {segments}; {sealed} bytes sealed, {plain} bytes of stream
+- sealed to:{recipients}
+- written by: {tool}
+
+Run everything below in this folder, with bash. Copy it from the vault first if the vault is a bucket.
+
+## 1. Is it whole? This takes no key.
+
+```bash
+sha256sum -c SHA256SUMS
+```
+
+Go on only if it says OK for every line and exits with 0. It tells damage, not forgery: the digest of `snapshot.json`, which
+lists the same digests, stands in the record of the run that took the snapshot.
+
+## 2. Say which key, and where to restore to
+
+```
+KEY=/path/to/your/identity
+TARGET={target}
+```
+{key}
+## 3. Restore
+
+```bash
+set -euo pipefail
+{restore}
+```
+
+`pipefail` matters: without it a segment that does not open goes unnoticed, and what was restored is cut off. Look at the exit
+code (`echo $?`) before you believe the result.
+
+## What is in it, by name
+
+```bash
+set -euo pipefail
+age -d -i "$KEY" index.age | zstd -dc | jq .
+```
+
+The index lists every path with its size and SHA-256, or every table with its rows, as they were when the snapshot was taken.
+"#,
+        tool_needed = match header.format {
+            StreamFormat::Tar => ", GNU `tar`",
+            StreamFormat::File => "",
+            StreamFormat::PgDump => ", `pg_restore` of a PostgreSQL that is not older than the one dumped",
+        },
+        target = match header.format {
+            StreamFormat::Tar => "/path/to/an/empty/folder",
+            StreamFormat::File => "/path/of/the/file",
+            StreamFormat::PgDump => "name_of_an_empty_database",
+        },
+    )
+}
+
+fn restore(format: StreamFormat) -> &'static str {
+    match format {
+        StreamFormat::Tar => {
+            r#"mkdir -p "$TARGET"
+for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done |
+    tar --xattrs --xattrs-include='*' --acls --numeric-owner -xpf - -C "$TARGET""#
+        }
+        StreamFormat::File => r#"for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done > "$TARGET""#,
+        StreamFormat::PgDump => {
+            r#"for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done |
+    pg_restore --exit-on-error -d "$TARGET""#
+        }
+    }
+}
+
+/// Where a passphrase opens it, the key comes out of the snapshot itself.
+fn key(sealed: Option<&Part>) -> String {
+    let Some(part) = sealed else { return String::new() };
+    format!(
+        "\nThis snapshot is sealed with a passphrase. It opens `{name}`, which holds the identity; put that where only you can read \
+         it, and remove it afterwards. age asks for the passphrase once:\n\n```\n(umask 077 && age -d {name} > \"$KEY\")\n```\n",
+        name = part.name
+    )
+}

@@ -1,0 +1,109 @@
+//! Vaults: where sealed snapshots rest. Storage is reached through Apache OpenDAL only, so that every service has the same few
+//! verbs here; what a service can do beyond them is told as data. Nothing in here knows what is in a snapshot but its header.
+
+mod address;
+mod folder;
+mod listing;
+mod objects;
+mod probe;
+
+use std::path::{Path, PathBuf};
+
+use opendal::Operator;
+
+use crate::{Error, Kind, Result, Secrets, install_tls};
+
+pub use listing::Listing;
+
+/// Name of a snapshot's header.
+pub(crate) const HEADER_NAME: &str = "snapshot.json";
+
+/// Where sealed snapshots rest. Cheap to clone.
+#[derive(Clone)]
+pub struct Vault {
+    operator: Operator,
+    prefix: String,
+    location: String,
+    folder: Option<PathBuf>,
+}
+
+/// What a vault can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// OpenDAL's name of the service.
+    pub service: String,
+    /// A file appears under its name whole or not at all.
+    pub atomic: bool,
+    /// Free space can be told ([`Vault::free_bytes`]).
+    pub free_space: bool,
+    /// What is stored is on stable storage before it counts as stored, as far as this side can see to it.
+    pub synced: bool,
+    /// The service offers writing only where nothing is yet. Stores are known that say so and overwrite.
+    pub conditional_writes: bool,
+    /// The service offers to list earlier versions of a file.
+    pub versions: bool,
+}
+
+impl Vault {
+    /// The vault that a scenario names. Nothing is reached yet.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] for an address that can't be, credentials in the address, or a service that this build leaves out.
+    pub fn open(vault: &drill_scenarios::Vault, secrets: &Secrets) -> Result<Self> {
+        install_tls();
+        address::open(vault, secrets)
+    }
+
+    /// The path for OpenDAL of a path in this vault.
+    fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix)
+    }
+
+    /// Where it is, in words; never with credentials.
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// The folder it is in, where it is one.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// What it can do.
+    pub fn capabilities(&self) -> Capabilities {
+        let can = self.operator.info().capability();
+        let service = self.operator.info().scheme();
+        Capabilities {
+            service: service.into(),
+            atomic: service == "s3" || can.rename,
+            free_space: self.folder.is_some(),
+            synced: self.folder.is_some(),
+            conditional_writes: can.write_with_if_not_exists,
+            versions: can.list_with_versions,
+        }
+    }
+
+    /// Bytes that can still be stored, where that can be known: in a folder.
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.folder.as_deref().and_then(folder::free_bytes)
+    }
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vault").field("location", &self.location).finish_non_exhaustive()
+    }
+}
+
+/// The folder of this snapshot, in the vault.
+///
+/// # Errors
+/// [`Kind::Config`] if it is no snapshot's id: an id is a plain name.
+fn snapshot_folder(id: &str) -> Result<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if id.is_empty() || id.starts_with('.') || !id.chars().all(plain) {
+        return Err(Error::new(Kind::Config, format!("{id:?} is no snapshot id"))
+            .hint("Take an id from `drillctl vault list`."));
+    }
+    Ok(format!("snapshots/{id}/"))
+}

@@ -1,0 +1,204 @@
+//! The conformance suite: every kind of source, with the scratch it is restored into, keeps the contract of its joint. A new
+//! kind is a new row in [`rows`].
+#![allow(clippy::disallowed_methods, reason = "tests start programs as they need")]
+
+#[path = "../../tests/support/must.rs"]
+mod must;
+#[path = "../../tests/support/postgres.rs"]
+mod postgres;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use drill_agents::scratches::{self, Environment, Place, Scratch};
+use drill_agents::seal::{About, Keys, Sealing, locate};
+use drill_agents::sources::{self, Captured, Source};
+use drill_agents::{Canary, Clock, Context, Kind, Mark, Removal, Secrets, Vault, differences};
+use drill_scenarios::Level;
+use must::must;
+use postgres::Cluster;
+use serde_json::json;
+
+/// A kind of source that is ready to be captured, and the scratch that takes it.
+struct Row {
+    kind: &'static str,
+    source: serde_json::Value,
+    scratch: serde_json::Value,
+    plants: bool,
+    /// Keeps what the source needs alive.
+    _server: Option<Cluster>,
+}
+
+fn rows(home: &Path) -> Vec<Row> {
+    let tree = home.join("tree");
+    std::fs::create_dir_all(tree.join("a/b")).expect("folders");
+    std::fs::write(tree.join("a/b/file"), "content").expect("file");
+    std::os::unix::fs::symlink("b/file", tree.join("a/link")).expect("link");
+    std::fs::hard_link(tree.join("a/b/file"), tree.join("a/second")).expect("hard link");
+    let database = home.join("app.db");
+    let sqlite = rusqlite::Connection::open(&database).expect("a database");
+    sqlite
+        .execute_batch("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t(v) VALUES ('a'), (NULL);")
+        .expect("rows");
+    let cluster = Cluster::start();
+    cluster.sql("CREATE TABLE t AS SELECT n, md5(n::text) AS v FROM generate_series(1, 1000) n; CREATE INDEX ON t(n)");
+    let tar = json!({"command": {"argv": ["tar", "--format=posix", "-C", tree, "-cf", "-", "."], "content": "tar"}});
+    let file = json!({"command": {"argv": ["cat", tree.join("a/b/file")], "content": {"file": "copy"}}});
+    let postgres = json!({"postgres": {"url": cluster.url(), "canary": true}});
+    let directory = || json!({"directory": {}});
+    let row = |kind, source, scratch, plants| Row { kind, source, scratch, plants, _server: None };
+    vec![
+        row("directory", json!({"directory": {"path": tree, "canary": true}}), directory(), true),
+        row("sqlite", json!({"sqlite": {"path": database, "canary": true}}), directory(), true),
+        row("command (tar)", tar, directory(), false),
+        row("command (file)", file, directory(), false),
+        Row { _server: Some(cluster), ..row("postgres", postgres, json!({"postgres": {}}), true) },
+    ]
+}
+
+/// One run's worth of parts.
+struct Bench {
+    cx: Context,
+    source: Box<dyn Source>,
+    scratch: Box<dyn Scratch>,
+    spec: drill_scenarios::Source,
+    vault: Vault,
+    keys: Keys,
+}
+
+impl Bench {
+    fn new(row: &Row, home: &Path, run: &str) -> Self {
+        let secrets = Arc::new(Secrets::relative_to(home));
+        let folder = home.join("runs").join(run);
+        std::fs::create_dir_all(&folder).expect("a run's folder");
+        let parse =
+            |value: &serde_json::Value| serde_json::from_value(value.clone()).expect("a source of the language");
+        let spec = parse(&row.source);
+        let scratch: drill_scenarios::Scratch = serde_json::from_value(row.scratch.clone()).expect("a scratch");
+        let vault = serde_json::from_value(json!({"fs": {"path": "vault"}})).expect("a vault");
+        let seal = serde_json::from_value(json!({"identities": [{"file": "identity.txt"}]})).expect("a seal");
+        Self {
+            cx: Context::new(run, &folder, Clock::system(), secrets.clone()),
+            source: sources::open(&spec, &secrets).expect("source"),
+            scratch: scratches::open(&scratch).expect("scratch"),
+            spec,
+            vault: Vault::open(&vault, &secrets).expect("vault"),
+            keys: Keys::open(&seal, &secrets).expect("keys"),
+        }
+    }
+
+    async fn capture(&self, id: &str) -> Captured {
+        let (sealing, mut writer) = Sealing::begin(&self.cx, &self.vault, &self.keys, id).await.expect("seal");
+        let captured = self.source.capture(&self.cx, &mut writer).await.expect("capture");
+        let about = About { scenario: "conformance".into(), source: self.spec.kind().into(), tool: "test".into() };
+        sealing.complete(&self.cx, writer, &captured, about).await.expect("store");
+        captured
+    }
+
+    async fn restore(&self, id: &str, place: &Place) -> Box<dyn Environment> {
+        let located = locate(&self.cx, &self.vault, &self.keys, id, None).await.expect("locate");
+        let mut environment = self.scratch.provision(&self.cx, place, located.index()).await.expect("provision");
+        let stream = located.stream(&self.cx);
+        let restored = environment.restore(&self.cx, located.index(), stream).await.expect("restore");
+        assert_eq!(restored.complaints, Vec::<String>::new());
+        environment
+    }
+}
+
+fn home() -> tempfile::TempDir {
+    let home = tempfile::Builder::new().prefix("conf").tempdir().expect("a temporary folder");
+    std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o711)).expect("mode");
+    let (text, _) = drill_agents::seal::generate(drill_agents::seal::KeyKind::default(), &Clock::system());
+    let identity = home.path().join("identity.txt");
+    std::fs::write(&identity, secrecy::ExposeSecret::expose_secret(&text)).expect("identity");
+    std::fs::set_permissions(&identity, std::fs::Permissions::from_mode(0o600)).expect("mode");
+    home
+}
+
+/// Everything below a folder, to see that an act changed nothing.
+fn listing(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        all.push(entry.path());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            all.extend(listing(&entry.path()));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_brings_back_what_went_in_and_cleans_up() {
+    let home = home();
+    for row in rows(home.path()) {
+        let bench = Bench::new(&row, home.path(), "run-a");
+        let (cx, kind) = (&bench.cx, row.kind);
+        let identity = bench.source.identity(cx).await.expect(kind);
+        assert_eq!(bench.source.identity(cx).await.expect(kind), identity, "{kind}: an identity lasts");
+        bench.source.estimate(cx).await.expect(kind);
+
+        let first = bench.capture(&format!("{}-1", cx.run)).await;
+        if row.plants {
+            let canary = Canary { run: cx.run.clone(), nonce: "4711".into(), planted_at: cx.clock.now() };
+            bench.source.plant(cx, &canary).await.expect(kind);
+        }
+        let id = format!("{}-2", cx.run);
+        let second = bench.capture(&id).await;
+        let found = differences(&first.index, &second.index, Level::Content);
+        // Planting touches the folder that the canary is planted in, and nothing else.
+        assert!(found.iter().all(|(subject, _)| subject == "."), "{kind}: captures of one state are equal: {found:?}");
+
+        let place = bench.scratch.place(cx);
+        let before = listing(home.path());
+        bench.scratch.admit(cx, &place, &identity, &sources::format(&bench.spec)).await.expect(kind);
+        assert_eq!(listing(home.path()), before, "{kind}: admitting makes nothing");
+
+        let environment = bench.restore(&id, &place).await;
+        assert_ne!(environment.identity(), identity, "{kind}: a scratch is never the source");
+        for level in [Level::Count, Level::Content] {
+            let observed = environment.observe(cx, &second.index, level).await.expect(kind);
+            assert_eq!(differences(&second.index, &observed, level), vec![], "{kind} at {level:?}");
+        }
+        let seen = environment.canary(cx).await.expect(kind);
+        assert_eq!(seen.map(|seen| seen.nonce), row.plants.then(|| "4711".to_owned()), "{kind}: the canary came back");
+        assert!(environment.root().is_dir(), "{kind}");
+        drop(environment);
+
+        assert_eq!(bench.scratch.release(cx, &place).await.expect(kind), Removal::Removed, "{kind}");
+        assert_eq!(bench.scratch.release(cx, &place).await.expect(kind), Removal::Absent, "{kind}: releasing twice");
+        assert!(place.also.iter().chain([&place.folder]).all(|folder| !folder.exists()), "{kind}: nothing is left");
+        if row.plants {
+            assert_eq!(bench.source.unplant(cx, &cx.run).await.expect(kind), Removal::Removed, "{kind}");
+        }
+        assert_eq!(bench.source.unplant(cx, &cx.run).await.expect(kind), Removal::Absent, "{kind}: unplanting twice");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_kind_takes_or_removes_what_is_somebody_elses() {
+    let home = home();
+    for row in rows(home.path()) {
+        let bench = Bench::new(&row, home.path(), "run-b");
+        let (cx, kind) = (&bench.cx, row.kind);
+        let identity = bench.source.identity(cx).await.expect(kind);
+        let format = sources::format(&bench.spec);
+        let place = bench.scratch.place(cx);
+        assert_eq!(bench.scratch.release(cx, &place).await.expect(kind), Removal::Absent, "{kind}: never made");
+
+        std::fs::create_dir_all(&place.folder).expect("folder");
+        std::fs::write(place.folder.join("precious"), "x").expect("file");
+        let refused = bench.scratch.admit(cx, &place, &identity, &format).await.expect_err(kind);
+        assert_eq!(refused.kind(), Kind::Refused, "{kind}: a place that isn't empty");
+        let refused = bench.scratch.release(cx, &place).await.expect_err(kind);
+        assert_eq!(refused.kind(), Kind::Refused, "{kind}: no mark");
+        assert!(place.folder.join("precious").exists(), "{kind}");
+        std::fs::remove_dir_all(&place.folder).expect("gone");
+
+        Mark::of("another-run").make_folder(&place.folder).expect("another run's");
+        let refused = bench.scratch.release(cx, &place).await.expect_err(kind);
+        assert_eq!(refused.kind(), Kind::Refused, "{kind}: another run's mark");
+        std::fs::remove_dir_all(&place.folder).expect("gone");
+    }
+}

@@ -1,0 +1,95 @@
+//! `drillctl doctor`: what is missing on this host for these scenarios, and how to get it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use drill_agents::seal::Keys;
+use drill_agents::{Clock, Context, Vault, scratches, sources};
+use owo_colors::OwoColorize;
+use serde::Serialize;
+
+use super::{Ended, Options, say, say_json};
+use crate::failure::{Failure, USAGE};
+use crate::plan::ScenarioFile;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Scenario files
+    scenarios: Vec<PathBuf>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    about: String,
+    well: bool,
+    found: String,
+}
+
+pub(super) async fn doctor(options: &Options, arguments: &Arguments) -> Ended {
+    let mut findings = vec![host(options)];
+    for path in &arguments.scenarios {
+        match ScenarioFile::read(path) {
+            Ok(file) => scenario(options, file, &mut findings).await?,
+            Err(failure) => findings.push(Finding::new(path.display().to_string(), Err(failure))),
+        }
+    }
+    if options.json {
+        say_json(&findings);
+    } else {
+        findings.iter().for_each(|finding| say(finding.line()));
+    }
+    Ok(if findings.iter().all(|finding| finding.well) { 0 } else { USAGE })
+}
+
+/// What every scenario needs.
+fn host(options: &Options) -> Finding {
+    let store = options.state_folder().and_then(|folder| options.store().map(|_| folder));
+    Finding::new("state folder".into(), store.map(|folder| format!("{} can be written", folder.display())))
+}
+
+/// Looks at every part of a scenario, whatever the others say.
+async fn scenario(options: &Options, file: ScenarioFile, findings: &mut Vec<Finding>) -> Result<(), Failure> {
+    let secrets = file.secrets();
+    let folder = std::path::absolute(options.state_folder()?.join("runs").join("planned"))
+        .map_err(|cause| Failure::io("finding", "the state folder", cause))?;
+    let cx = Context::new("planned", &folder, Clock::system(), secrets.clone());
+    let scenario = &file.scenario;
+    let mut look = |part: &str, found: Result<String, Failure>| {
+        let found = found.map_err(|failure| failure.scrubbed(&secrets));
+        findings.push(Finding::new(format!("{}: {part}", scenario.name), found));
+    };
+    look("seal", Keys::open(&scenario.seal, &secrets).and_then(|keys| keys.prove()).map_err(Failure::from));
+    let source = async {
+        let source = sources::open(&scenario.source, &secrets)?;
+        source.identity(&cx).await
+    };
+    let identity = source.await;
+    let known = identity.as_ref().cloned().unwrap_or_default();
+    look("source", identity.map(|found| found.to_string()).map_err(Failure::from));
+    let vault = async {
+        let vault = Vault::open(&scenario.vault, &secrets)?;
+        vault.probe_write(&cx).await?;
+        Ok::<_, drill_agents::Error>(format!("{} can be written", vault.location()))
+    };
+    look("vault", vault.await.map_err(Failure::from));
+    let scratch = async {
+        let scratch = scratches::open(&scenario.scratch)?;
+        let place = scratch.place(&cx);
+        scratch.admit(&cx, &place, &known, &sources::format(&scenario.source)).await?;
+        Ok::<_, drill_agents::Error>(format!("{} can be made", place.folder.display()))
+    };
+    look("scratch", scratch.await.map_err(Failure::from));
+    Ok(())
+}
+
+impl Finding {
+    fn new(about: String, found: Result<String, Failure>) -> Self {
+        Self { about, well: found.is_ok(), found: found.unwrap_or_else(|failure| failure.to_string()) }
+    }
+
+    fn line(&self) -> String {
+        let mark = if self.well { "✔".green().to_string() } else { "✘".red().bold().to_string() };
+        format!("{mark} {}: {}", self.about.bold(), self.found)
+    }
+}

@@ -1,0 +1,149 @@
+//! `drillctl run`: a drill, from scenario file to report.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use drill_agents::{Account, Clock, Context, Vault};
+use drill_reports::text::{Paint, text};
+use drill_reports::{Event, Record, Trigger, TriggerKind};
+
+use super::console::Console;
+use super::stop::Signals;
+use super::{Ended, Options, say, tell};
+use crate::engine::{self, Circumstances};
+use crate::failure::Failure;
+use crate::journal::{Journal, write_whole};
+use crate::plan::{Choice, Plan, ScenarioFile};
+use crate::store::{RunFolder, Store, is_run_id};
+use crate::{host, publish};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The scenario file
+    scenario: PathBuf,
+    /// Restore this snapshot of the vault, or `newest`, instead of taking a backup
+    #[arg(long, value_name = "ID")]
+    snapshot: Option<String>,
+    /// Who asked for this run, for the record [default: the account]
+    #[arg(long, value_name = "WHO")]
+    by: Option<String>,
+}
+
+pub(super) async fn run(options: &Options, arguments: &Arguments) -> Ended {
+    let store = options.store()?;
+    let file = ScenarioFile::read(&arguments.scenario)?;
+    let secrets = file.secrets();
+    let mut signals = Signals::catch()?;
+    let clock = Clock::system();
+    let (folder, _lock) = store.begin(&clock)?;
+    let cx = Context::new(&folder.run, &folder.path, clock, secrets.clone());
+    let prepared = tokio::select! {
+        prepared = prepare(&cx, &store, file, arguments) => prepared,
+        by = signals.next() => Err(Failure::interrupted(by)),
+    };
+    let plan = prepared.map_err(|failure| {
+        // Nothing was done, so nothing is to be remembered.
+        let _ = std::fs::remove_dir_all(&folder.path);
+        failure.scrubbed(&secrets)
+    })?;
+    let record = execute(options, &folder, &cx, &plan, signals, arguments).await.map_err(|f| f.scrubbed(&secrets))?;
+    conclude(options, &folder, &record);
+    Ok(record.exit_code())
+}
+
+async fn prepare(cx: &Context, store: &Store, file: ScenarioFile, arguments: &Arguments) -> Result<Plan, Failure> {
+    let choice = match &arguments.snapshot {
+        None => Choice::Capture,
+        Some(name) => select(&file, cx, store, name).await?,
+    };
+    Plan::build(cx, file, choice).await
+}
+
+/// The snapshot that `name` names, with the digest of its header if a run of this installation recorded it.
+async fn select(file: &ScenarioFile, cx: &Context, store: &Store, name: &str) -> Result<Choice, Failure> {
+    let vault = Vault::open(&file.scenario.vault, &cx.secrets)?;
+    let recorded = recorded(store, vault.location())?;
+    let (snapshot, how) = match name {
+        "newest" => (newest(file, &vault, &recorded).await?, "newest in the vault"),
+        name => (name.to_owned(), "named by whoever started the run"),
+    };
+    let header_sha256 = recorded.get(&snapshot).cloned();
+    Ok(Choice::Select { snapshot, how: how.into(), header_sha256 })
+}
+
+/// The newest snapshot of the scenario. One that is damaged, or recorded and gone, counts: taking an older one in its place
+/// would hide the loss.
+async fn newest(file: &ScenarioFile, vault: &Vault, recorded: &BTreeMap<String, String>) -> Result<String, Failure> {
+    let listing = vault.list().await?;
+    let prefix = format!("{}-", file.scenario.name);
+    let whole = listing.snapshots.into_iter().map(|header| header.id);
+    let damaged = listing.damaged.into_iter().map(|(id, _)| id);
+    let all = whole.chain(damaged).chain(recorded.keys().cloned());
+    let ours = all.filter(|id| id.strip_prefix(&prefix).is_some_and(is_run_id));
+    ours.max().ok_or_else(|| {
+        Failure::usage(format!("there is no snapshot of {} in {}", file.scenario.name, vault.location()))
+            .hint("Run the drill without --snapshot to take one.")
+    })
+}
+
+/// What the runs of this installation wrote down about the snapshots in this vault: the digest of each one's header.
+fn recorded(store: &Store, location: &str) -> Result<BTreeMap<String, String>, Failure> {
+    let mut recorded = BTreeMap::new();
+    for run in store.runs()? {
+        for entry in run.entries()? {
+            if let Event::BackupStored(backup) = entry.event
+                && backup.location == location
+            {
+                recorded.insert(backup.snapshot, backup.header_sha256);
+            }
+        }
+    }
+    Ok(recorded)
+}
+
+async fn execute(
+    options: &Options,
+    folder: &RunFolder,
+    cx: &Context,
+    plan: &Plan,
+    signals: Signals,
+    arguments: &Arguments,
+) -> Result<Record, Failure> {
+    let path = folder.scenario();
+    write_whole(&path, plan.file.text.as_bytes()).map_err(|cause| Failure::io("writing", path.display(), cause))?;
+    let console = Console::new(options);
+    let journal = Journal::create(&folder.journal(), cx.clock.clone(), cx.secrets.clone(), console.clone())?;
+    let watching = tokio::spawn(signals.watch(cx.clone(), journal.clone()));
+    let following = tokio::spawn(console.clone().follow(cx.progress.clone()));
+    let result = engine::run(cx, plan, &journal, circumstances(cx, plan, arguments).await).await;
+    following.abort();
+    watching.abort();
+    console.clear();
+    let record = result?;
+    publish::publish(folder, &record)?;
+    Ok(record)
+}
+
+async fn circumstances(cx: &Context, plan: &Plan, arguments: &Arguments) -> Circumstances {
+    let nonce = host::nonce::<16>();
+    let by = arguments.by.clone().unwrap_or_else(|| Account::current().name);
+    Circumstances {
+        tool: host::tool(),
+        host: host::host(),
+        trigger: Trigger { kind: TriggerKind::Manual, by, due: None, nonce },
+        git_revision: host::git_revision(cx, &plan.file.path).await,
+    }
+}
+
+fn conclude(options: &Options, folder: &RunFolder, record: &Record) {
+    if options.json {
+        say(drill_reports::to_json(record));
+    } else {
+        say(text(record, Paint::Ansi));
+    }
+    if !options.quiet {
+        tell(format_args!("report  {}", folder.path.join(publish::REPORT).display()));
+        tell(format_args!("record  {}", folder.path.join(publish::RECORD).display()));
+    }
+}

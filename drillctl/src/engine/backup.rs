@@ -1,0 +1,124 @@
+//! Capture and Store: the source is read into the seal, and the snapshot exists once its header is in the vault. Or Select: an
+//! existing snapshot is taken from the vault.
+
+use drill_agents::seal::{self, About, Sealing};
+use drill_agents::sources::{Captured, Note};
+use drill_agents::{Canary, Contents, Header};
+use drill_reports::{Backup, Event, LeaseEnd, Segments, Severity};
+
+use super::leases::{CANARY, SNAPSHOT};
+use super::recovery::blamed;
+use super::release::end;
+use super::{Engine, Stop};
+use crate::failure::Failure;
+use crate::plan::Choice;
+
+/// A backup that was read from its source and is not complete in the vault yet.
+pub(super) struct Taken {
+    sealing: Sealing,
+    writer: drill_agents::SealWriter,
+    captured: Captured,
+    snapshot_lease: String,
+    canary_lease: Option<String>,
+}
+
+/// A complete snapshot in the vault.
+pub(super) struct Stored {
+    pub(super) snapshot: String,
+    pub(super) header_sha256: String,
+}
+
+/// Reads the source into the seal.
+pub(super) async fn capture(engine: &mut Engine<'_>) -> Result<Taken, Stop> {
+    let (cx, plan) = (engine.cx, engine.plan);
+    cx.progress.begin(plan.forecast.stream_bytes);
+    let canary_lease = plant(engine).await?;
+    let snapshot = format!("{}-{}", plan.scenario().name, cx.run);
+    let what = format!("snapshot {snapshot} in {}", plan.vault.location());
+    let snapshot_lease = engine.leases.take(SNAPSHOT, what, &snapshot)?;
+    let (sealing, mut writer) = Sealing::begin(cx, &plan.vault, &plan.keys, &snapshot).await?;
+    match plan.source.capture(cx, &mut writer).await {
+        Ok(captured) => {
+            note(engine, &captured.notes)?;
+            Ok(Taken { sealing, writer, captured, snapshot_lease, canary_lease })
+        }
+        Err(error) => Err(sealing.abandon(writer, error).await.into()),
+    }
+}
+
+/// Plants the canary where the scenario allows it.
+async fn plant(engine: &mut Engine<'_>) -> Result<Option<String>, Stop> {
+    let (cx, plan) = (engine.cx, engine.plan);
+    if !plan.scenario().source.plants_canary() {
+        return Ok(None);
+    }
+    let lease =
+        engine.leases.take(CANARY, format!("canary in the {} source", plan.scenario().source.kind()), &cx.run)?;
+    let canary = Canary { run: cx.run.clone(), nonce: engine.nonce.clone(), planted_at: cx.clock.now() };
+    plan.source.plant(cx, &canary).await?;
+    Ok(Some(lease))
+}
+
+/// Completes the snapshot. The canary has done its duty then and leaves the source at once.
+pub(super) async fn store(engine: &mut Engine<'_>, taken: Taken) -> Result<Stored, Stop> {
+    let (cx, plan) = (engine.cx, engine.plan);
+    let Taken { sealing, writer, captured, snapshot_lease, canary_lease } = taken;
+    if let Some(lease) = canary_lease {
+        engine.leases.settle(&lease, plan.source.unplant(cx, &cx.run).await.map(end))?;
+    }
+    let about = About {
+        scenario: plan.scenario().name.to_string(),
+        source: plan.scenario().source.kind().into(),
+        tool: concat!("drillctl ", env!("CARGO_PKG_VERSION")).into(),
+    };
+    let stored = sealing.complete(cx, writer, &captured, about).await?;
+    let backup = backup(plan.vault.location(), &stored.header, &stored.header_sha256, "captured in this run");
+    engine.journal.append(Event::BackupStored(Box::new(backup)))?;
+    engine.leases.end(&snapshot_lease, LeaseEnd::Kept)?;
+    Ok(Stored { snapshot: stored.header.id, header_sha256: stored.header_sha256 })
+}
+
+/// Takes an existing snapshot from the vault. One whose header is damaged is a failed check.
+pub(super) async fn select(engine: &mut Engine<'_>) -> Result<Stored, Stop> {
+    let plan = engine.plan;
+    let Choice::Select { snapshot, how, header_sha256 } = &plan.choice else {
+        unreachable!("the line selects only where the plan does")
+    };
+    let (header, digest) =
+        seal::header(&plan.vault, snapshot, header_sha256.as_deref()).await.map_err(|error| blamed(engine, error))?;
+    let backup = backup(plan.vault.location(), &header, &digest, how);
+    engine.journal.append(Event::BackupStored(Box::new(backup)))?;
+    Ok(Stored { snapshot: snapshot.clone(), header_sha256: digest })
+}
+
+fn backup(location: &str, header: &Header, digest: &str, selected: &str) -> Backup {
+    let Contents { files, bytes, tables, rows } = header.contents;
+    let content = [("files", files), ("bytes", bytes), ("tables", tables), ("rows", rows)];
+    Backup {
+        snapshot: header.id.clone(),
+        location: location.into(),
+        taken_at: header.taken_at,
+        newest_at: header.newest_at,
+        header_sha256: digest.into(),
+        segments: Segments {
+            count: header.segments.len() as u64,
+            plain_bytes: header.stream_bytes(),
+            sealed_bytes: header.sealed_bytes(),
+        },
+        recipients: header.recipients.clone(),
+        selected: selected.into(),
+        content: content
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| (name.into(), count))
+            .collect(),
+    }
+}
+
+/// Notes of a source, as warnings.
+pub(super) fn note(engine: &Engine<'_>, notes: &[Note]) -> Result<(), Failure> {
+    notes.iter().try_for_each(|Note { subject, statement }| {
+        let (subject, statement) = (subject.clone(), statement.clone());
+        engine.journal.append(Event::Noted { severity: Severity::Warning, subject, statement })
+    })
+}

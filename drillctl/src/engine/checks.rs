@@ -1,0 +1,143 @@
+//! Verify: what came back is compared with what went in, the canary is looked for, and the newest data is found.
+
+use drill_agents::scratches::Environment;
+use drill_agents::seal::Located;
+use drill_agents::{Index, differences};
+use drill_reports::{Assurance, CheckResult, Difference, Event, Outcome, Severity};
+use drill_scenarios::Level;
+use jiff::tz::TimeZone;
+
+use super::recovery::passed;
+use super::{Engine, Stop};
+use crate::host;
+use crate::plan::Choice;
+
+/// Differences that are kept in the record; all are counted.
+const KEPT: usize = 100;
+
+/// Compares the environment with the snapshot's index.
+pub(super) async fn verify(
+    engine: &mut Engine<'_>,
+    located: &Located,
+    environment: &dyn Environment,
+) -> Result<(), Stop> {
+    let (cx, scenario) = (engine.cx, engine.plan.scenario());
+    cx.progress.begin(located.header().stream_bytes());
+    content(engine, located.index(), environment).await?;
+    canary(engine, environment).await?;
+    if let Some((at, by)) = environment.newest(cx, scenario.objectives.newest.as_ref()).await? {
+        engine.journal.append(Event::NewestFound { at, by })?;
+    }
+    Ok(())
+}
+
+/// Holds what is in the environment against what was captured. Where nothing is known of that, as for a dump that another
+/// program made, nothing is claimed.
+async fn content(engine: &Engine<'_>, captured: &Index, environment: &dyn Environment) -> Result<(), Stop> {
+    if captured.entries.is_empty() && captured.databases.is_empty() {
+        let statement =
+            "The source tells nothing about its content, so what came back was not compared with it.".into();
+        let noted = Event::Noted { severity: Severity::Warning, subject: "content".into(), statement };
+        return Ok(engine.journal.append(noted)?);
+    }
+    let (cx, level) = (engine.cx, engine.plan.scenario().verify.level);
+    let began = cx.clock.elapsed();
+    let observed = environment.observe(cx, captured, level).await?;
+    let mut check = passed("content", title(level), assurance(level), &counted(captured));
+    check.secs = (cx.clock.elapsed() - began).as_secs_f64();
+    check.evidence_sha256 = Some(host::sha256(&serde_json::to_vec(&observed).expect("an index is plain data")));
+    let check = judged(engine, check, differences(captured, &observed, level), &counted(&observed));
+    Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
+}
+
+/// The canary that this run planted must come back with this run's nonce.
+async fn canary(engine: &Engine<'_>, environment: &dyn Environment) -> Result<(), Stop> {
+    let planted = engine.plan.choice == Choice::Capture && engine.plan.scenario().source.plants_canary();
+    if !planted {
+        return Ok(());
+    }
+    let expected = format!("nonce {}", engine.nonce);
+    let mut check =
+        passed("canary", "What this run planted in the source came back", Assurance::ContentEqual, &expected);
+    match environment.canary(engine.cx).await? {
+        Some(seen) => {
+            check.observed = format!("nonce {}, planted at {}", seen.nonce, seen.planted_at);
+            if seen.nonce != engine.nonce {
+                check.outcome = Outcome::Failed;
+            }
+        }
+        None => {
+            check.observed = "no canary: another backup was restored".into();
+            check.outcome = Outcome::Failed;
+        }
+    }
+    Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
+}
+
+/// The check with its differences: it fails if one of them is not accepted.
+pub(super) fn judged(
+    engine: &Engine<'_>,
+    check: CheckResult,
+    found: Vec<(String, String)>,
+    observed: &str,
+) -> CheckResult {
+    let today = engine.cx.clock.now().to_zoned(TimeZone::UTC).date();
+    let exceptions = &engine.plan.scenario().exceptions;
+    let differences: Vec<Difference> = found
+        .into_iter()
+        .map(|(subject, statement)| {
+            let accepted = exceptions.iter().find(|exception| exception.covers(&subject, today));
+            let accepted = accepted.map(|e| format!("{}, until {}, because {}", e.owner, e.until, e.because));
+            Difference { subject, statement, accepted }
+        })
+        .collect();
+    let total = differences.len();
+    let (open, accepted): (Vec<_>, Vec<_>) = differences.into_iter().partition(|d| d.accepted.is_none());
+    let observed = match (open.len(), accepted.len()) {
+        (0, 0) => observed.to_owned(),
+        (0, accepted) => format!("{observed}, with {accepted} accepted differences"),
+        (open, 0) => format!("{open} differences"),
+        (open, accepted) => format!("{open} differences, and {accepted} accepted ones"),
+    };
+    CheckResult {
+        outcome: if open.is_empty() { Outcome::Passed } else { Outcome::Failed },
+        observed,
+        differences: open.into_iter().chain(accepted).take(KEPT).collect(),
+        differences_total: total as u64,
+        ..check
+    }
+}
+
+fn title(level: Level) -> &'static str {
+    match level {
+        Level::Count => "Names and numbers came back",
+        Level::Content => "What came back is what went in",
+    }
+}
+
+/// Counting proves that it restored whole, not that the content is equal.
+fn assurance(level: Level) -> Assurance {
+    match level {
+        Level::Count => Assurance::Restores,
+        Level::Content => Assurance::ContentEqual,
+    }
+}
+
+/// What an index holds, in words.
+fn counted(index: &Index) -> String {
+    let mut parts = Vec::new();
+    if !index.entries.is_empty() {
+        parts.push(format!("{} paths", index.entries.len()));
+    }
+    for database in &index.databases {
+        let rows: u64 = database.tables.values().map(|table| table.rows).sum();
+        let objects: usize = database.objects.values().map(std::collections::BTreeMap::len).sum();
+        parts.push(format!(
+            "{} {}: {} tables, {rows} rows, {objects} schema objects",
+            database.engine,
+            database.name,
+            database.tables.len()
+        ));
+    }
+    if parts.is_empty() { "nothing".into() } else { parts.join("; ") }
+}

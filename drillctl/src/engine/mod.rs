@@ -1,0 +1,238 @@
+//! The straight line: Capture, Store, Provision, Restore, Verify, Probe, Release. Only this file knows their order.
+//!
+//! Each stage is a step that gets what the one before it made, so that a restore can't be written before there is a snapshot and
+//! an environment. Whatever happens, Release is last.
+
+mod backup;
+mod checks;
+mod leases;
+mod probing;
+mod recovery;
+mod release;
+
+use std::time::Duration;
+
+use drill_agents::{Context, Error, Kind};
+use drill_reports::{Event, Host, Promises, Record, RunStarted, ScenarioFacts, Scope, Stage, StageEnd, Tool, Trigger};
+
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::plan::{self, Choice, Plan};
+
+pub(crate) use leases::Leases;
+pub(crate) use release::release_all;
+
+/// How long a stage may take to notice that it is to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// One run at work.
+pub(crate) struct Engine<'a> {
+    cx: &'a Context,
+    plan: &'a Plan,
+    journal: &'a Journal,
+    leases: Leases,
+    nonce: String,
+}
+
+/// Why the line ended before its end. What there is to say is in the journal already.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// A check failed in a way that leaves nothing to go on with, or a stage could not do its work.
+    Told,
+    /// The journal itself can't be written.
+    Journal(Failure),
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Journal(failure)
+    }
+}
+
+/// Who and what started a run, and where it executes.
+pub(crate) struct Circumstances {
+    pub(crate) tool: Tool,
+    pub(crate) host: Host,
+    pub(crate) trigger: Trigger,
+    pub(crate) git_revision: Option<String>,
+}
+
+/// Runs the plan and returns the record folded from the journal.
+pub(crate) async fn run(cx: &Context, plan: &Plan, journal: &Journal, about: Circumstances) -> Result<Record, Failure> {
+    let nonce = about.trigger.nonce.clone();
+    journal.append(Event::RunStarted(Box::new(started(cx, plan, about))))?;
+    let mut engine = Engine { cx, plan, journal, leases: Leases::new(journal.clone()), nonce };
+    let line = engine.line().await;
+    cx.cancel.cancel();
+    let released = engine.release().await;
+    if let Err(Halt::Journal(failure)) = line {
+        return Err(failure);
+    }
+    released?;
+    journal.append(Event::RunEnded)?;
+    drill_reports::fold(&journal.entries()).map_err(|error| Failure::errored(error.to_string()))
+}
+
+impl Engine<'_> {
+    /// The order of the stages.
+    async fn line(&mut self) -> Result<(), Halt> {
+        self.note_warnings()?;
+        let stored = match &self.plan.choice {
+            Choice::Capture => {
+                let captured = self.stage(Stage::Capture, backup::capture).await?;
+                self.stage(Stage::Store, async |engine: &mut Self| backup::store(engine, captured).await).await?
+            }
+            Choice::Select { .. } => self.stage(Stage::Capture, backup::select).await?,
+        };
+        self.journal.append(Event::FailureDeclared)?;
+        let (located, mut environment) =
+            self.stage(Stage::Provision, async |engine: &mut Self| recovery::provision(engine, &stored).await).await?;
+        self.stage(Stage::Restore, async |engine: &mut Self| {
+            recovery::restore(engine, &located, &mut *environment).await
+        })
+        .await?;
+        let began = self.cx.clock.elapsed();
+        self.stage(Stage::Verify, async |engine: &mut Self| checks::verify(engine, &located, &*environment).await)
+            .await?;
+        let verify = self.cx.clock.elapsed() - began;
+        self.stage(Stage::Probe, async |engine: &mut Self| probing::probe(engine, &*environment, verify).await).await
+    }
+
+    /// Runs one stage: its begin and end are in the journal, it ends at its deadline, and it is given a moment to end by itself
+    /// when the run is asked to stop.
+    async fn stage<T>(
+        &mut self,
+        stage: Stage,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, Stop>,
+    ) -> Result<T, Halt> {
+        let deadline = plan::deadline(self.plan.scenario(), stage).duration();
+        self.journal.append(Event::StageStarted { stage, deadline_secs: deadline.as_secs() })?;
+        self.cx.progress.begin(0);
+        let (cx, journal) = (self.cx, self.journal);
+        let began = cx.clock.elapsed();
+        let (end, result) = tokio::select! {
+            result = work(self) => match result {
+                Ok(done) => (StageEnd::Done, Ok(done)),
+                Err(stop) => stop.told(cx),
+            },
+            () = tokio::time::sleep(deadline) => (StageEnd::TimedOut, Err(Halt::Told)),
+            () = stopped(cx) => (StageEnd::Interrupted, Err(Halt::Told)),
+        };
+        let secs = (cx.clock.elapsed() - began).as_secs_f64();
+        journal.append(Event::StageEnded { stage, end, secs })?;
+        result
+    }
+
+    /// Release has a context of its own: it must work after the run was asked to stop.
+    async fn release(&mut self) -> Result<(), Failure> {
+        let mut cx = self.cx.clone();
+        cx.cancel = tokio_util::sync::CancellationToken::new();
+        let deadline = plan::deadline(self.plan.scenario(), Stage::Release).duration();
+        self.journal.append(Event::StageStarted { stage: Stage::Release, deadline_secs: deadline.as_secs() })?;
+        let began = cx.clock.elapsed();
+        let work = release_all(&cx, self.plan.scenario(), &mut self.leases);
+        let end = match tokio::time::timeout(deadline, work).await {
+            Ok(done) => done.map(|()| StageEnd::Done)?,
+            Err(_) => {
+                self.leases.all_stuck("the deadline of the release passed")?;
+                StageEnd::TimedOut
+            }
+        };
+        let secs = (cx.clock.elapsed() - began).as_secs_f64();
+        self.journal.append(Event::StageEnded { stage: Stage::Release, end, secs })
+    }
+
+    fn note_warnings(&self) -> Result<(), Failure> {
+        backup::note(self, self.plan.keys.warnings())
+    }
+}
+
+/// What ends a stage before its work is done.
+#[derive(Debug)]
+enum Stop {
+    /// It could not do its work.
+    Error(Error),
+    /// A check says that there is nothing to go on with; the check is in the journal.
+    Failed,
+    /// The journal can't be written.
+    Journal(Failure),
+}
+
+impl Stop {
+    fn told<T>(self, cx: &Context) -> (StageEnd, Result<T, Halt>) {
+        match self {
+            Self::Failed => (StageEnd::Done, Err(Halt::Told)),
+            Self::Error(error) if error.kind() == Kind::Interrupted || cx.cancel.is_cancelled() => {
+                (StageEnd::Interrupted, Err(Halt::Told))
+            }
+            Self::Error(error) => {
+                let hint = error.next_step().map(str::to_owned);
+                (StageEnd::Error { error: error.chain(), hint }, Err(Halt::Told))
+            }
+            Self::Journal(failure) => {
+                let error = failure.to_string();
+                (StageEnd::Error { error, hint: None }, Err(Halt::Journal(failure)))
+            }
+        }
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Journal(failure)
+    }
+}
+
+async fn stopped(cx: &Context) {
+    cx.cancel.cancelled().await;
+    tokio::time::sleep(GRACE).await;
+}
+
+fn started(cx: &Context, plan: &Plan, about: Circumstances) -> RunStarted {
+    let scenario = plan.scenario();
+    let objectives = &scenario.objectives;
+    RunStarted {
+        run: cx.run.clone(),
+        scenario: ScenarioFacts {
+            name: scenario.name.to_string(),
+            title: scenario.title.clone(),
+            owner: scenario.owner.clone(),
+            criticality: format!("{:?}", scenario.criticality).to_lowercase(),
+            path: plan.file.path.display().to_string(),
+            sha256: plan.file.sha256(),
+            git_revision: about.git_revision,
+        },
+        tool: about.tool,
+        host: about.host,
+        trigger: about.trigger,
+        scope: Scope {
+            covered: scenario.source.covers(),
+            excluded: scenario.exclusions.iter().cloned().chain(scenario.source.left_out()).collect(),
+            data_class: scenario.data_class.clone(),
+            sampling: None,
+        },
+        promises: Promises {
+            rto_secs: objectives.rto.map(|span| span.duration().as_secs()),
+            rpo_secs: objectives.rpo.map(|span| span.duration().as_secs()),
+            promised_in: objectives.promised_in.clone(),
+        },
+        controls: scenario
+            .controls
+            .iter()
+            .map(|(framework, ids)| (framework.as_str().to_owned(), ids.clone()))
+            .collect(),
+        kinds: plan.kinds(),
+        source: told(&plan.source_identity),
+    }
+}
+
+/// An identity in the words of the record.
+fn told(identity: &drill_agents::Identity) -> drill_reports::Identity {
+    drill_reports::Identity { kind: identity.kind.clone(), values: identity.values.clone() }
+}

@@ -1,0 +1,143 @@
+//! Probe: the app is started on the restored data, and the scenario's checks are made.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use drill_agents::probes::{self, Seen};
+use drill_agents::scratches::Environment;
+use drill_agents::{Context, Kind, Readiness, RunningApp, free_port};
+use drill_reports::{Assurance, CheckResult, Event, Outcome, Phase, amount};
+use drill_scenarios::{Check, Judgement, Probe, describe};
+use jiff::Timestamp;
+
+use super::leases::PROCESS;
+use super::recovery::{passed, timed};
+use super::{Engine, Stop};
+use crate::host;
+
+/// Characters of an observed value that go into the record.
+const SHOWN: usize = 120;
+
+/// Starts the app, makes the checks, and stops the app.
+pub(super) async fn probe(
+    engine: &mut Engine<'_>,
+    environment: &dyn Environment,
+    verify: Duration,
+) -> Result<(), Stop> {
+    let facts = facts(engine, environment)?;
+    let (scenario, failed_at) = (engine.plan.scenario(), failed_at(engine));
+    let look = Look { cx: engine.cx, environment, facts: &facts, failed_at };
+    let app = match &scenario.app {
+        Some(app) => Some(start(engine, app, look).await?),
+        None => None,
+    };
+    engine.journal.append(Event::ServiceOk { verify_secs: verify.as_secs_f64() })?;
+    for check in &scenario.checks {
+        let result = make(check, look).await?;
+        engine.journal.append(Event::Checked(Box::new(result)))?;
+    }
+    match app {
+        Some(app) => Ok(app.stop().await?),
+        None => Ok(()),
+    }
+}
+
+/// Where checks look, and the instant that the drill took as the failure.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    cx: &'a Context,
+    environment: &'a dyn Environment,
+    facts: &'a BTreeMap<String, String>,
+    failed_at: Timestamp,
+}
+
+/// What apps and probes are told about the environment.
+fn facts(engine: &Engine<'_>, environment: &dyn Environment) -> Result<BTreeMap<String, String>, Stop> {
+    let mut facts = environment.facts();
+    facts.insert("DRILL_ROOT".into(), environment.root().display().to_string());
+    facts.insert("DRILL_RUN".into(), engine.cx.run.clone());
+    facts.insert("DRILL_PORT".into(), free_port()?.to_string());
+    Ok(facts)
+}
+
+/// Starts the app and waits until it is ready. An app that doesn't get ready is a failed check, after which the others have
+/// nothing to look at.
+async fn start(engine: &mut Engine<'_>, app: &drill_scenarios::App, look: Look<'_>) -> Result<RunningApp, Stop> {
+    let cx = engine.cx;
+    engine.leases.take(PROCESS, format!("app {}", app.argv.join(" ")), &cx.run)?;
+    let began = cx.clock.elapsed();
+    let (readiness, running) = match RunningApp::start(app, cx, look.environment, look.facts) {
+        Ok(mut running) => {
+            let readiness = running.ready(cx, look.environment, look.failed_at).await?;
+            (readiness, Some(running))
+        }
+        Err(error) if error.kind() == Kind::Unrestorable => (Readiness::NotReady(error.chain()), None),
+        Err(error) => return Err(error.into()),
+    };
+    let took = cx.clock.elapsed() - began;
+    timed(engine, Phase::Ready, took)?;
+    let expected = format!("ready within {}", app.ready.within);
+    let mut check =
+        passed("app-ready", "The app starts on the restored data", Assurance::ApplicationHealthy, &expected);
+    check.secs = took.as_secs_f64();
+    (check.outcome, check.observed) = match &readiness {
+        Readiness::Ready(after) => (Outcome::Passed, format!("ready after {}", amount::duration(after.as_secs_f64()))),
+        Readiness::NotReady(why) => (Outcome::Failed, why.clone()),
+    };
+    engine.journal.append(Event::Checked(Box::new(check)))?;
+    running.filter(|_| matches!(readiness, Readiness::Ready(_))).ok_or(Stop::Failed)
+}
+
+/// Makes one check, again and again until it holds or its time is over.
+async fn make(check: &Check, look: Look<'_>) -> Result<CheckResult, Stop> {
+    let (cx, mut attempts) = (look.cx, 0);
+    let began = cx.clock.elapsed();
+    let within = check.within.map(drill_scenarios::Span::duration).unwrap_or_default();
+    let (seen, judgement) = probes::until(cx, within, async || {
+        attempts += 1;
+        let seen = probes::observe(&check.probe, cx, look.environment, look.facts).await?;
+        let judgement = seen.judge(&check.expect, look.failed_at);
+        let holds = judgement == Judgement::Holds;
+        Ok(if holds { ControlFlow::Break((seen, judgement)) } else { ControlFlow::Continue((seen, judgement)) })
+    })
+    .await?;
+    let (outcome, observed) = match judgement {
+        Judgement::Holds => (Outcome::Passed, shown(check, &seen)),
+        Judgement::Fails(why) => (Outcome::Failed, why.join("; ")),
+        Judgement::Unclear(why) => (Outcome::Inconclusive, why.join("; ")),
+    };
+    let evidence_sha256 = match &seen {
+        Seen::Values(values) => Some(host::sha256(&serde_json::to_vec(values).expect("an observation is plain data"))),
+        Seen::Nothing(_) => None,
+    };
+    let secs = (cx.clock.elapsed() - began).as_secs_f64();
+    let check = passed(&check.name, &check.name, level(&check.probe), &describe(&check.expect));
+    Ok(CheckResult { outcome, observed, attempts, secs, evidence_sha256, ..check })
+}
+
+/// The observed values that were expected something of, each cut to a length that a report can bear.
+fn shown(check: &Check, seen: &Seen) -> String {
+    let Seen::Values(values) = seen else { return String::new() };
+    let short = |value: String| match value.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value,
+    };
+    let pairs =
+        check.expect.keys().filter_map(|name| Some(format!("{name} is {}", short(values.get(name)?.to_string()))));
+    pairs.collect::<Vec<_>>().join(", ")
+}
+
+/// An answer over the network is the application's; everything else is a look at the content.
+fn level(probe: &Probe) -> Assurance {
+    match probe {
+        Probe::Http(_) | Probe::Tcp(_) => Assurance::ApplicationHealthy,
+        Probe::Sql(_) | Probe::Command(_) | Probe::File(_) => Assurance::ContentEqual,
+    }
+}
+
+/// The instant that the drill took as the failure.
+fn failed_at(engine: &Engine<'_>) -> Timestamp {
+    let declared = engine.journal.entries().into_iter().find(|entry| entry.event == Event::FailureDeclared);
+    declared.map_or_else(|| engine.cx.clock.now(), |entry| entry.at)
+}

@@ -1,0 +1,139 @@
+//! Provision and Restore: what a recovery is. The snapshot is located, an environment is made for it, and it is restored from
+//! what the vault returns.
+
+use std::time::Duration;
+
+use drill_agents::scratches::{Environment, Restored};
+use drill_agents::seal::{Located, locate};
+use drill_agents::{Error, Kind};
+use drill_reports::{Assurance, CheckResult, EnvironmentFacts, Event, Outcome, Phase};
+
+use super::backup::{Stored, note};
+use super::checks::judged;
+use super::leases::ENVIRONMENT;
+use super::{Engine, Stop, told};
+use crate::failure::Failure;
+
+/// Finds the snapshot, and makes an environment that fits it.
+pub(super) async fn provision(
+    engine: &mut Engine<'_>,
+    stored: &Stored,
+) -> Result<(Located, Box<dyn Environment>), Stop> {
+    let (cx, plan) = (engine.cx, engine.plan);
+    let began = cx.clock.elapsed();
+    let located = locate(cx, &plan.vault, &plan.keys, &stored.snapshot, Some(&stored.header_sha256)).await;
+    let located = located.map_err(|error| blamed(engine, error))?;
+    timed(engine, Phase::Locate, cx.clock.elapsed() - began)?;
+    engine.journal.append(Event::OpenedWith { identity: located.opened_with().to_owned() })?;
+
+    let began = cx.clock.elapsed();
+    let what = format!("{} environment in {}", plan.scenario().scratch.kind(), plan.place.folder.display());
+    engine.leases.take(ENVIRONMENT, what, &plan.place)?;
+    let environment = plan.scratch.provision(cx, &plan.place, located.index()).await?;
+    timed(engine, Phase::Provision, cx.clock.elapsed() - began)?;
+    let (identity, source) = (environment.identity(), &plan.source_identity);
+    if identity == *source {
+        return Err(Error::new(Kind::Refused, "the scratch is the source itself").into());
+    }
+    let facts = EnvironmentFacts {
+        kind: plan.scenario().scratch.kind().into(),
+        identity: told(&identity),
+        isolation: environment.isolation(),
+    };
+    engine.journal.append(Event::EnvironmentReady(Box::new(facts)))?;
+    Ok((located, environment))
+}
+
+/// Restores what the vault returns.
+pub(super) async fn restore(
+    engine: &mut Engine<'_>,
+    located: &Located,
+    environment: &mut dyn Environment,
+) -> Result<(), Stop> {
+    let cx = engine.cx;
+    let began = cx.clock.elapsed();
+    let stream = located.stream(cx);
+    let restored = environment.restore(cx, located.index(), stream).await.map_err(|error| blamed(engine, error))?;
+    let secs = (cx.clock.elapsed() - began).as_secs_f64();
+    for (phase, time) in [Phase::Fetch, Phase::Open, Phase::Load].into_iter().zip(cx.timings.read()) {
+        timed(engine, phase, time)?;
+    }
+    proved(engine, located, secs)?;
+    note(engine, &restored.notes)?;
+    complaints(engine, &restored, secs)
+}
+
+/// Every segment was read, so the levels below the restore are proved.
+fn proved(engine: &Engine<'_>, located: &Located, secs: f64) -> Result<(), Failure> {
+    let header = located.header();
+    let (count, sealed) = (header.segments.len(), drill_reports::amount::bytes(header.sealed_bytes()));
+    let intact = CheckResult {
+        observed: format!("{count} segments, {sealed}, and the index, each with its recorded SHA-256"),
+        secs,
+        ..intact()
+    };
+    let opens = CheckResult { observed: format!("opened with {}", located.opened_with()), secs, ..opens() };
+    engine.journal.append(Event::Checked(Box::new(intact)))?;
+    engine.journal.append(Event::Checked(Box::new(opens)))
+}
+
+/// What the restoring program complained about is a difference, unless an exception covers it.
+fn complaints(engine: &Engine<'_>, restored: &Restored, secs: f64) -> Result<(), Stop> {
+    let complaints =
+        restored.complaints.iter().map(|line| (format!("restore:{line}"), "was reported while restoring".into()));
+    let check = CheckResult { secs, ..restores() };
+    let check = judged(engine, check, complaints.collect(), "restored without complaint");
+    Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
+}
+
+/// An error that says something about the backup is a failed check at the level that it denies, after which there is nothing to
+/// go on with; any other leaves the drill without an answer.
+pub(super) fn blamed(engine: &Engine<'_>, error: Error) -> Stop {
+    let denied = match error.kind() {
+        Kind::Corrupt => intact(),
+        Kind::WrongKey => opens(),
+        Kind::Unrestorable => restores(),
+        _ => return Stop::Error(error),
+    };
+    let check = CheckResult { outcome: Outcome::Failed, observed: error.chain(), ..denied };
+    match engine.journal.append(Event::Checked(Box::new(check))) {
+        Ok(()) => Stop::Failed,
+        Err(failure) => Stop::Journal(failure),
+    }
+}
+
+fn intact() -> CheckResult {
+    let (title, expected) =
+        ("The vault returns the bytes that were stored", "every sealed file has its recorded SHA-256");
+    passed("sealed-bytes", title, Assurance::BytesIntact, expected)
+}
+
+fn opens() -> CheckResult {
+    let (title, expected) = ("An identity of the scenario opens the snapshot", "every sealed file opens");
+    passed("opens", title, Assurance::Decrypts, expected)
+}
+
+fn restores() -> CheckResult {
+    passed("restores", "The snapshot restores", Assurance::Restores, "it restores to its end, without complaint")
+}
+
+/// A passed check of the engine's own.
+pub(super) fn passed(id: &str, title: &str, level: Assurance, expected: &str) -> CheckResult {
+    CheckResult {
+        id: id.into(),
+        title: title.into(),
+        level,
+        expected: expected.into(),
+        observed: String::new(),
+        outcome: Outcome::Passed,
+        differences: Vec::new(),
+        differences_total: 0,
+        attempts: 1,
+        secs: 0.0,
+        evidence_sha256: None,
+    }
+}
+
+pub(super) fn timed(engine: &Engine<'_>, phase: Phase, time: Duration) -> Result<(), Failure> {
+    engine.journal.append(Event::PhaseTimed { phase, secs: time.as_secs_f64() })
+}

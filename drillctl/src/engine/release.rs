@@ -1,0 +1,71 @@
+//! Release: removes what leases name, the last taken first, and nothing that doesn't carry this run's mark. What it needs it
+//! opens from the scenario again, so that a sweep does just the same for a run that died.
+
+use std::time::Duration;
+
+use drill_agents::scratches::{self, Place};
+use drill_agents::{Context, Error, Kind, Removal, Vault, process, sources};
+use drill_reports::{Lease, LeaseEnd};
+use drill_scenarios::Scenario;
+
+use super::leases::{CANARY, ENVIRONMENT, Leases, PROCESS, SNAPSHOT};
+use crate::failure::Failure;
+
+/// How often a removal is tried: what was just stopped may still be writing its last.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Releases everything that is leased. What can't be removed is in the journal as stuck; only a journal that can't be
+/// written is an error, and even then everything is released.
+pub(crate) async fn release_all(cx: &Context, scenario: &Scenario, leases: &mut Leases) -> Result<(), Failure> {
+    let mut written = Ok(());
+    for lease in leases.to_release() {
+        let end = insistently(cx, scenario, &lease).await;
+        written = written.and(leases.settle(&lease.id, end));
+    }
+    written
+}
+
+async fn insistently(cx: &Context, scenario: &Scenario, lease: &Lease) -> drill_agents::Result<LeaseEnd> {
+    for _ in 1..TRIES {
+        match release(cx, scenario, lease).await {
+            Err(error) if error.kind() != Kind::Refused => tokio::time::sleep(PAUSE).await,
+            settled => return settled,
+        }
+    }
+    release(cx, scenario, lease).await
+}
+
+async fn release(cx: &Context, scenario: &Scenario, lease: &Lease) -> drill_agents::Result<LeaseEnd> {
+    match lease.kind.as_str() {
+        PROCESS => {
+            let count = process::stop_marked(&cx.run).await?;
+            Ok(if count > 0 { LeaseEnd::Removed } else { LeaseEnd::Absent })
+        }
+        ENVIRONMENT => {
+            let place: Place = serde_json::from_value(lease.spec.clone()).map_err(|error| unreadable(lease, error))?;
+            scratches::open(&scenario.scratch)?.release(cx, &place).await.map(end)
+        }
+        CANARY => sources::open(&scenario.source, &cx.secrets)?.unplant(cx, &cx.run).await.map(end),
+        SNAPSHOT => {
+            let id: String = serde_json::from_value(lease.spec.clone()).map_err(|error| unreadable(lease, error))?;
+            let vault = Vault::open(&scenario.vault, &cx.secrets)?;
+            // A run can die after its snapshot is whole and before it wrote that down.
+            if vault.exists(&id).await? { Ok(LeaseEnd::Kept) } else { vault.remove_incomplete(&id, cx).await.map(end) }
+        }
+        other => Err(Error::new(Kind::Config, format!("lease {} is of unknown kind {other}", lease.id))
+            .hint("It was taken by a newer drillctl; sweep with that one.")),
+    }
+}
+
+/// How a removal ends a lease.
+pub(super) fn end(removal: Removal) -> LeaseEnd {
+    match removal {
+        Removal::Removed => LeaseEnd::Removed,
+        Removal::Absent => LeaseEnd::Absent,
+    }
+}
+
+fn unreadable(lease: &Lease, error: serde_json::Error) -> Error {
+    Error::new(Kind::Config, format!("lease {} can't be read", lease.id)).because(error)
+}

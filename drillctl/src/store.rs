@@ -1,0 +1,143 @@
+//! The state folder: one folder a run, named by the run's id, which sorts by time.
+
+use std::fs::File;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use drill_agents::Clock;
+use drill_reports::{Entry, Record};
+use rustix::fs::FlockOperation;
+
+use crate::failure::Failure;
+use crate::host;
+
+/// The state folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    runs: PathBuf,
+}
+
+/// The folder of one run.
+#[derive(Debug, Clone)]
+pub(crate) struct RunFolder {
+    /// Run id.
+    pub(crate) run: String,
+    /// The folder.
+    pub(crate) path: PathBuf,
+}
+
+/// Held while a run is at work in this process; it goes with the process, however that ends.
+#[derive(Debug)]
+pub(crate) struct RunLock {
+    _file: File,
+}
+
+impl Store {
+    /// The state in `folder`, which is made if it is absent.
+    pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
+        let runs = folder.join("runs");
+        make_private(&runs)?;
+        let runs = runs.canonicalize().map_err(|cause| Failure::io("opening state folder", folder.display(), cause))?;
+        Ok(Self { runs })
+    }
+
+    /// A folder for a new run, locked.
+    pub(crate) fn begin(&self, clock: &Clock) -> Result<(RunFolder, RunLock), Failure> {
+        let run = format!("{}-{}", clock.now().strftime("%Y%m%dT%H%M%SZ"), host::nonce::<4>());
+        let folder = RunFolder { path: self.runs.join(&run), run };
+        make_private(&folder.path.join("logs"))?;
+        let lock = folder.try_lock()?.ok_or_else(|| Failure::errored(format!("run {} exists already", folder.run)))?;
+        Ok((folder, lock))
+    }
+
+    /// Every run, newest first.
+    pub(crate) fn runs(&self) -> Result<Vec<RunFolder>, Failure> {
+        let wrong = |cause| Failure::io("listing", self.runs.display(), cause);
+        let mut runs = Vec::new();
+        for entry in std::fs::read_dir(&self.runs).map_err(wrong)? {
+            let path = entry.map_err(wrong)?.path();
+            if let Some(run) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_dir()) {
+                runs.push(RunFolder { run: run.to_owned(), path });
+            }
+        }
+        runs.sort_by(|a, b| b.run.cmp(&a.run));
+        Ok(runs)
+    }
+
+    /// The run that `name` begins the id of, or the newest for `latest`.
+    pub(crate) fn find(&self, name: &str) -> Result<RunFolder, Failure> {
+        let runs = self.runs()?;
+        let mut fits = runs.into_iter().filter(|run| name == "latest" || run.run.starts_with(name));
+        let first = fits.next().ok_or_else(|| {
+            Failure::usage(format!("there is no run {name}")).hint("`drillctl list` shows the runs there are.")
+        })?;
+        match fits.next() {
+            Some(_) if name != "latest" && first.run != name => {
+                Err(Failure::usage(format!("more than one run begins with {name}")).hint("Give more of its id."))
+            }
+            _ => Ok(first),
+        }
+    }
+}
+
+impl RunFolder {
+    /// The journal.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.path.join("journal.ndjson")
+    }
+
+    /// The copy of the scenario.
+    pub(crate) fn scenario(&self) -> PathBuf {
+        self.path.join("scenario.yaml")
+    }
+
+    /// The lock, unless somebody holds it: the run is at work then.
+    pub(crate) fn try_lock(&self) -> Result<Option<RunLock>, Failure> {
+        let path = self.path.join("lock");
+        let wrong = |cause| Failure::io("locking", path.display(), cause);
+        let file = File::options().create(true).append(true).open(&path).map_err(wrong)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(RunLock { _file: file })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(wrong(error.into())),
+        }
+    }
+
+    /// What the journal holds, up to a line that was cut off. A run that died before its first event has none.
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>, Failure> {
+        let path = self.journal();
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(Failure::io("reading journal", path.display(), error)),
+        };
+        let read =
+            drill_reports::journal::read(&bytes).map_err(|e| Failure::errored(format!("{}: {e}", path.display())))?;
+        Ok(read.entries)
+    }
+
+    /// The record, folded from the journal.
+    pub(crate) fn record(&self) -> Result<Record, Failure> {
+        let entries = self.entries()?;
+        drill_reports::fold(&entries).map_err(|e| Failure::errored(format!("{}: {e}", self.journal().display())))
+    }
+}
+
+/// Whether `text` has the form of a run id: `20261123T132749Z-7f3a2c9b`.
+pub(crate) fn is_run_id(text: &str) -> bool {
+    let form = |(at, byte): (usize, u8)| match at {
+        8 => byte == b'T',
+        15 => byte == b'Z',
+        16 => byte == b'-',
+        17.. => byte.is_ascii_hexdigit(),
+        _ => byte.is_ascii_digit(),
+    };
+    text.len() == 25 && text.bytes().enumerate().all(form)
+}
+
+/// Makes a folder that only its owner and those who know its names may enter: a throw-away server runs as another account
+/// in a folder below.
+fn make_private(folder: &Path) -> Result<(), Failure> {
+    let wrong = |cause| Failure::io("making folder", folder.display(), cause);
+    std::fs::DirBuilder::new().recursive(true).mode(0o711).create(folder).map_err(wrong)
+}

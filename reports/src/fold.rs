@@ -1,0 +1,315 @@
+//! The fold: from the entries of a journal to the record. It is pure, and it is total: every beginning of a journal that
+//! starts with the start of a run has a record, which says aborted until the run's end is there.
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::{
+    CheckResult, Entry, Event, Finding, Measurements, Promises, RECORD_SCHEMA, Record, Release, RunStarted, Severity,
+    Stage, StageEnd, StageTime, Verdict,
+    findings::draw,
+    ladder::assurance,
+    leases::Leases,
+    measure::{Instants, Mark, objectives, to_millis},
+    verdict::{Ending, judge},
+};
+
+/// What a complete piece of evidence holds and this version of drillctl does not fill yet.
+const NOT_RECORDED: [&str; 8] = [
+    "seq",
+    "reviewer",
+    "expires_at",
+    "clock_offset_ms",
+    "deviations",
+    "control_strength",
+    "image_digests",
+    "redactions",
+];
+
+/// Why entries have no record.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum FoldError {
+    /// There are none.
+    #[error("journal has no entries")]
+    Empty,
+    /// The first one is not the start of a run.
+    #[error("journal does not begin with the start of a run")]
+    NotStarted,
+}
+
+/// Folds the entries of one run into its record. Any beginning of a journal will do.
+///
+/// # Errors
+/// When there is no entry, or the first one is not the start of a run.
+pub fn fold(entries: &[Entry]) -> Result<Record, FoldError> {
+    let (first, rest) = entries.split_first().ok_or(FoldError::Empty)?;
+    let Event::RunStarted(start) = &first.event else {
+        return Err(FoldError::NotStarted);
+    };
+    let mut fold = Fold::begin(first.at, start);
+    for entry in rest {
+        fold.take(entry);
+    }
+    Ok(fold.finish())
+}
+
+/// A record in the making, and what is not settled before the last entry.
+struct Fold {
+    record: Record,
+    promises: Promises,
+    instants: Instants,
+    leases: Leases,
+    noted: Vec<Finding>,
+    contradiction: Option<String>,
+    interrupted: Option<String>,
+    ended: bool,
+    died: bool,
+    swept: bool,
+}
+
+impl Fold {
+    fn begin(at: Timestamp, start: &RunStarted) -> Self {
+        Self {
+            record: blank(at, start),
+            promises: start.promises.clone(),
+            instants: Instants::default(),
+            leases: Leases::default(),
+            noted: Vec::new(),
+            contradiction: None,
+            interrupted: None,
+            ended: false,
+            died: false,
+            swept: false,
+        }
+    }
+
+    fn take(&mut self, entry: &Entry) {
+        let mark = Mark { at: entry.at, elapsed_ms: entry.elapsed_ms };
+        if self.ended && !may_follow_the_end(&entry.event) {
+            return self.contradict(entry.seq, "the run goes on after its end");
+        }
+        match &entry.event {
+            Event::RunStarted(_) => self.contradict(entry.seq, "the run starts a second time"),
+            Event::StageStarted { stage, .. } => self.stage_started(*stage, entry),
+            Event::StageEnded { stage, end, secs } => self.stage_ended(*stage, end, *secs, entry.seq),
+            Event::LeaseTaken { lease } => {
+                let new = self.leases.take(lease);
+                self.must(new, entry.seq, "a lease is taken twice");
+            }
+            Event::LeaseEnded { id, how } => {
+                let known = self.leases.end(id, *how);
+                self.must(known, entry.seq, "a lease ends that was never taken");
+            }
+            Event::LeaseStuck { id, error } => {
+                let known = self.leases.stick(id, error);
+                self.must(known, entry.seq, "a lease is stuck that was never taken");
+            }
+            Event::BackupStored(backup) => self.record.backup = Some((**backup).clone()),
+            Event::FailureDeclared => self.instants.failure(mark),
+            Event::EnvironmentReady(facts) => self.record.environment = Some((**facts).clone()),
+            Event::PhaseTimed { phase, secs } => self.instants.phase(*phase, *secs),
+            Event::OpenedWith { identity } => self.record.opened_with = Some(identity.clone()),
+            Event::ServiceOk { verify_secs } => self.instants.service_ok(mark, *verify_secs),
+            Event::NewestFound { at, by } => self.instants.newest(*at, by),
+            Event::Checked(check) => {
+                self.record.checks.push(CheckResult { secs: to_millis(check.secs), ..(**check).clone() });
+            }
+            Event::Noted { severity, subject, statement } => self.note(*severity, subject, statement),
+            Event::Interrupted { by } => _ = self.interrupted.get_or_insert_with(|| by.clone()),
+            Event::Swept => self.sweep(entry.at),
+            Event::RunEnded => self.end(entry.at),
+        }
+    }
+
+    fn stage_started(&mut self, stage: Stage, entry: &Entry) {
+        let again = self.record.stages.iter().any(|time| time.stage == stage);
+        self.must(!again, entry.seq, "a stage starts a second time");
+        let since_start = entry.at.duration_since(self.record.started_at).as_millis();
+        let by_wall_clock = u64::try_from(since_start).unwrap_or(0);
+        let start_ms = entry.elapsed_ms.unwrap_or(by_wall_clock);
+        self.record.stages.push(StageTime { stage, started_at: entry.at, start_ms, secs: None, end: None });
+    }
+
+    fn stage_ended(&mut self, stage: Stage, end: &StageEnd, secs: f64, seq: u64) {
+        if *end == StageEnd::Interrupted {
+            self.interrupted.get_or_insert_with(|| "a request to stop".to_owned());
+        }
+        let begun = self.record.stages.iter_mut().rfind(|time| time.stage == stage && time.end.is_none());
+        let known = begun.map(|time| (time.secs, time.end) = (Some(to_millis(secs)), Some(end.clone()))).is_some();
+        self.must(known, seq, "a stage ends that never started");
+    }
+
+    /// A sweep after the end of a run only removes what leaked. Before it, the run had died.
+    fn sweep(&mut self, at: Timestamp) {
+        self.swept = true;
+        if !self.ended {
+            self.died = true;
+            self.record.ended_at = Some(at);
+        }
+    }
+
+    fn end(&mut self, at: Timestamp) {
+        self.ended = true;
+        self.record.ended_at.get_or_insert(at);
+    }
+
+    fn note(&mut self, severity: Severity, subject: &str, statement: &str) {
+        let (subject, statement) = (subject.to_owned(), statement.to_owned());
+        self.noted.push(Finding { severity, subject, statement, hint: None });
+    }
+
+    fn must(&mut self, holds: bool, seq: u64, otherwise: &str) {
+        if !holds {
+            self.contradict(seq, otherwise);
+        }
+    }
+
+    /// A journal that contradicts itself still folds, but nothing passes on its word.
+    fn contradict(&mut self, seq: u64, what: &str) {
+        let statement = format!("The journal contradicts itself at entry {seq}: {what}.");
+        self.note(Severity::Major, "journal", &statement);
+        self.contradiction.get_or_insert(statement);
+    }
+
+    fn ending(&self) -> Ending {
+        match &self.interrupted {
+            Some(by) => Ending::Interrupted(by.clone()),
+            None if self.died => Ending::Swept,
+            None if self.ended => Ending::Ended,
+            None => Ending::Open,
+        }
+    }
+
+    fn finish(mut self) -> Record {
+        let ending = self.ending();
+        let mut record = self.record;
+        let (measurements, odd) = self.instants.measure();
+        record.objectives = objectives(&self.promises, &measurements);
+        record.measurements = measurements;
+        record.release = self.leases.release(self.swept);
+        (record.verdict, record.because) = judge(&record, &ending, self.contradiction.as_deref());
+        if record.verdict == Verdict::Aborted {
+            // It keeps what was seen and measured, and claims nothing.
+            record.objectives.iter_mut().for_each(|objective| objective.met = None);
+        } else {
+            record.assurance = assurance(&record.checks);
+        }
+        self.noted.extend(odd);
+        record.findings = draw(&record, self.noted);
+        record
+    }
+}
+
+/// After its end a run only loses what it left behind.
+fn may_follow_the_end(event: &Event) -> bool {
+    use Event::{LeaseEnded, LeaseStuck, Noted, RunEnded, Swept};
+    matches!(event, LeaseEnded { .. } | LeaseStuck { .. } | Noted { .. } | Swept | RunEnded)
+}
+
+/// The record of a run of which nothing is known but its start.
+fn blank(at: Timestamp, start: &RunStarted) -> Record {
+    Record {
+        schema: RECORD_SCHEMA.to_owned(),
+        run: start.run.clone(),
+        seq: None,
+        scenario: start.scenario.clone(),
+        tool: start.tool.clone(),
+        host: start.host.clone(),
+        trigger: start.trigger.clone(),
+        scope: start.scope.clone(),
+        kinds: start.kinds.clone(),
+        source: start.source.clone(),
+        backup: None,
+        opened_with: None,
+        environment: None,
+        release: Release::default(),
+        started_at: at,
+        ended_at: None,
+        stages: Vec::new(),
+        measurements: Measurements::default(),
+        objectives: Vec::new(),
+        checks: Vec::new(),
+        findings: Vec::new(),
+        verdict: Verdict::Aborted,
+        because: String::new(),
+        assurance: None,
+        controls: start.controls.clone(),
+        reviewer: None,
+        expires_at: None,
+        clock_offset_ms: None,
+        not_recorded: NOT_RECORDED.map(str::to_owned).to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal;
+
+    /// The entries of a run that passed, with `extra` put in at a place and all numbered anew.
+    fn with(place: usize, extra: Event) -> Vec<Entry> {
+        let passed = include_bytes!("../tests/journals/passed-postgres.ndjson");
+        let mut entries = journal::read(passed).unwrap().entries;
+        let place = place.min(entries.len());
+        let near = entries[place.saturating_sub(1)].clone();
+        entries.insert(place, Entry { event: extra, ..near });
+        for (seq, entry) in entries.iter_mut().enumerate() {
+            entry.seq = seq as u64;
+        }
+        entries
+    }
+
+    #[test]
+    fn nothing_folds_without_the_start_of_a_run() {
+        assert_eq!(fold(&[]).unwrap_err(), FoldError::Empty);
+        let entries = with(0, Event::FailureDeclared);
+        assert_eq!(fold(&entries).unwrap_err(), FoldError::NotStarted);
+    }
+
+    #[test]
+    fn a_journal_that_contradicts_itself_proves_no_pass() {
+        let start = with(1, Event::Swept)[0].event.clone();
+        let lease = |id: &str| id.to_owned();
+        let contradictions = [
+            (5, start),
+            (5, Event::LeaseEnded { id: lease("nobody's"), how: crate::LeaseEnd::Removed }),
+            (5, Event::LeaseStuck { id: lease("nobody's"), error: String::new() }),
+            (5, Event::StageStarted { stage: Stage::Capture, deadline_secs: 1 }),
+            (1, Event::StageEnded { stage: Stage::Verify, end: StageEnd::Done, secs: 1.0 }),
+            (usize::MAX, Event::FailureDeclared),
+        ];
+        for (place, event) in contradictions {
+            let record = fold(&with(place, event.clone())).unwrap();
+            assert_eq!(record.verdict, Verdict::Errored, "{event:?}");
+            assert!(record.because.starts_with("The journal contradicts itself at entry "), "{}", record.because);
+        }
+    }
+
+    #[test]
+    fn what_comes_after_the_end_can_not_make_a_check_pass() {
+        let entries = with(usize::MAX, Event::FailureDeclared);
+        let check = entries.iter().find(|entry| matches!(entry.event, Event::Checked(_))).unwrap().event.clone();
+        let late = fold(&with(usize::MAX, check)).unwrap();
+        assert_eq!(late.checks.len(), fold(&entries).unwrap().checks.len());
+    }
+
+    #[test]
+    fn a_sweep_after_the_end_leaves_the_verdict_alone_and_one_before_it_does_not() {
+        let after = fold(&with(usize::MAX, Event::Swept)).unwrap();
+        assert_eq!((after.verdict, after.release.swept), (Verdict::Passed, true));
+        let before = fold(&with(20, Event::Swept)).unwrap();
+        assert_eq!((before.verdict, before.release.swept), (Verdict::Aborted, true));
+    }
+
+    #[test]
+    fn releasing_a_thing_again_is_no_contradiction() {
+        let again = Event::LeaseEnded { id: "canary".to_owned(), how: crate::LeaseEnd::Absent };
+        assert_eq!(fold(&with(usize::MAX, again)).unwrap().verdict, Verdict::Passed);
+    }
+
+    #[test]
+    fn a_stage_that_was_interrupted_aborts_even_if_nobody_says_by_whom() {
+        let entries = with(2, Event::StageEnded { stage: Stage::Capture, end: StageEnd::Interrupted, secs: 0.1 });
+        assert_eq!(fold(&entries).unwrap().verdict, Verdict::Aborted);
+    }
+}

@@ -1,0 +1,100 @@
+//! The formats of texts that the schema names, in one table: each is checked by the parser of its own type.
+
+use crate::{Name, Span};
+
+struct Format {
+    /// Name in the schema.
+    name: &'static str,
+    /// What people call it.
+    called: &'static str,
+    /// What is wrong with a text, if anything.
+    wrong: fn(&str) -> Option<&'static str>,
+    /// How to write it.
+    example: &'static str,
+    /// One that is right.
+    sample: &'static str,
+}
+
+const FORMATS: [Format; 3] = [
+    Format {
+        name: "span",
+        called: "a length of time",
+        wrong: |text| match text.parse::<Span>() {
+            Ok(span) if span.duration().is_zero() => Some("is no time at all"),
+            Ok(_) => None,
+            Err(_) => Some("is not a length of time"),
+        },
+        example: "Write numbers with units, the biggest first: `500ms`, `90s`, `15m`, `1h30m`, `7d`, `2w`.",
+        sample: "1h",
+    },
+    Format {
+        name: "name",
+        called: "a name",
+        wrong: |text| Name::try_from(text.to_owned()).err().map(|_| "is not a name"),
+        example: "Use 1 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends: `orders-db`.",
+        sample: "orders-db",
+    },
+    Format {
+        name: "date",
+        called: "a date",
+        wrong: |text| match text.parse::<jiff::civil::Date>() {
+            Ok(_) if text.len() == "2027-01-31".len() => None,
+            _ => Some("is not a date"),
+        },
+        example: "Write year, month and day of a day that exists: `2027-01-31`.",
+        sample: "2027-01-31",
+    },
+];
+
+fn find(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.name == name)
+}
+
+/// What is wrong with a text of this format, and how to write it; `None` if nothing is.
+pub(crate) fn wrong(name: &str, text: &str) -> Option<(String, &'static str)> {
+    let format = find(name)?;
+    let wrong = (format.wrong)(text)?;
+    Some((format!("{wrong}: `{text}`"), format.example))
+}
+
+/// What people call a text of this format.
+pub(crate) fn called(name: &str) -> &'static str {
+    find(name).map_or("text", |format| format.called)
+}
+
+/// How to write a text of this format.
+pub(crate) fn example(name: &str) -> &'static str {
+    find(name).map_or("Write text.", |format| format.example)
+}
+
+/// A text of this format that is right.
+pub(crate) fn sample(name: &str) -> &'static str {
+    find(name).map_or("something", |format| format.sample)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    fn formats(value: &Value, found: &mut Vec<String>) {
+        if let Some(Value::String(name)) = value.get("format") {
+            found.push(name.clone());
+        }
+        match value {
+            Value::Object(map) => map.values().for_each(|v| formats(v, found)),
+            Value::Array(items) => items.iter().for_each(|v| formats(v, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_format_of_the_schema_is_checked() {
+        let mut found = Vec::new();
+        formats(&crate::schema(), &mut found);
+        assert!(!found.is_empty());
+        for name in found {
+            assert!(super::find(&name).is_some(), "{name}");
+            assert_eq!(super::wrong(&name, super::sample(&name)), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What is backed up, and whether it fits where it is restored.
+
+use crate::place::Path;
+use crate::{Content, PostgresSource, Scratch, Source, secret};
+
+use super::Rules;
+
+pub(super) fn check(rules: &mut Rules<'_>) {
+    scratch(rules);
+    match &rules.scenario.source {
+        Source::Directory(directory) => {
+            let path = Path::of(["source", "directory"]);
+            for (number, glob) in directory.exclude.iter().enumerate() {
+                rules.glob(&path.key("exclude").item(number), glob);
+            }
+            for (number, file) in directory.sqlite.iter().enumerate() {
+                rules.below(&path.key("sqlite").item(number), file, "the folder that is backed up");
+            }
+        }
+        Source::Sqlite(_) => {}
+        Source::Postgres(postgres) => connection(rules, postgres),
+        Source::Command(command) => {
+            if let Content::File(name) = &command.content {
+                file_name(rules, name);
+            }
+        }
+    }
+}
+
+fn file_name(rules: &mut Rules<'_>, name: &str) {
+    if name.contains('/') || name == "." || name == ".." {
+        let path = Path::of(["source", "command", "content", "file"]);
+        rules.say(
+            &path,
+            format!("`file` is not the name of a file: `{name}`"),
+            "Write a name without folders: `export.json`.",
+        );
+    }
+}
+
+/// A dump goes into a database, everything else into a folder.
+fn scratch(rules: &mut Rules<'_>) {
+    let (dump, postgres) = (rules.is_dump(), matches!(rules.scenario.scratch, Scratch::Postgres(_)));
+    let kind = match &rules.scenario.source {
+        Source::Directory(_) => "`directory`",
+        Source::Sqlite(_) => "`sqlite`",
+        Source::Postgres(_) => "`postgres`",
+        Source::Command(command) => match command.content {
+            Content::Tar => "`command` with `content: tar`",
+            Content::File(_) => "`command` with `content: {file: …}`",
+            Content::PgDump => "`command` with `content: pg_dump`",
+        },
+    };
+    let path = Path::of(["scratch"]);
+    if dump && !postgres {
+        let message = format!("a `directory` scratch doesn't fit the source {kind}");
+        rules.say(
+            &path,
+            message,
+            "Write `scratch: {postgres: {}}`: it is loaded into a throw-away PostgreSQL cluster.",
+        );
+    } else if postgres && !dump {
+        let message = format!("a `postgres` scratch doesn't fit the source {kind}");
+        rules.say(&path, message, "Write `scratch: {directory: {}}`: it is restored into an empty folder.");
+    }
+}
+
+fn connection(rules: &mut Rules<'_>, postgres: &PostgresSource) {
+    let path = Path::of(["source", "postgres"]);
+    match (&postgres.url, &postgres.url_from) {
+        (Some(url), None) => plain_url(rules, &path.key("url"), url),
+        (Some(_), Some(_)) => rules.say(
+            &path.key("url_from"),
+            "`url` and `url_from` are both given",
+            "Keep one: `url` if the address is no secret, `url_from` if the whole of it is kept elsewhere.",
+        ),
+        (None, None) => rules.say(
+            &path,
+            "`postgres` does not say which database",
+            "Write `url: postgresql://user@host:5432/database`, or `url_from: {env: NAME}` if the whole URL is kept \
+             elsewhere.",
+        ),
+        (None, Some(_)) if postgres.password.is_some() => rules.say(
+            &path.key("password"),
+            "`password` belongs to `url`, but `url_from` is given",
+            "Take `password` away: a URL that is kept elsewhere has its password in it.",
+        ),
+        (None, Some(_)) => {}
+    }
+}
+
+fn plain_url(rules: &mut Rules<'_>, path: &Path, url: &str) {
+    if secret::in_url(url) {
+        rules.say(
+            path,
+            "`url` has a password in it",
+            "Take it out of the URL and say where it is kept: `password: {env: NAME}`. Replace the password: it has been \
+             in a file.",
+        );
+    } else if !(url.starts_with("postgresql://") || url.starts_with("postgres://")) {
+        rules.say(
+            path,
+            "`url` is not the address of a PostgreSQL database",
+            "Write `postgresql://user@host:5432/database`, or `postgresql:///database?host=/socket/folder`.",
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! Killed and interrupted runs: whatever the moment, nothing stays behind after a sweep, and the journal folds to Aborted.
+
+use std::fs;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Cluster, World, must};
+
+const STAGES: [&str; 7] = ["capture", "store", "provision", "restore", "verify", "probe", "release"];
+
+/// A drill whose every stage takes a moment.
+fn slow_world() -> World {
+    let world = World::new();
+    for folder in 0..40 {
+        for file in 0..50 {
+            world.write(&format!("input/{folder}/{file}"), vec![file as u8; 20_000]);
+        }
+    }
+    world.scenario(&[
+        ("source", "{directory: {path: input, canary: true}}"),
+        ("app", "{argv: [python3, -m, http.server, --bind, 127.0.0.1, '${DRILL_PORT}'], ready: {probe: {http: {url: 'http://127.0.0.1:${DRILL_PORT}/'}}}}"),
+        ("checks", "[{name: a moment, probe: {command: {argv: [sleep, '0.3']}}, expect: {exit: {equals: 0}}}]"),
+    ]);
+    world
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).expect("a pid")).expect("not zero")
+}
+
+fn started(stage: &str) -> String {
+    format!("\"stage_started\",\"stage\":\"{stage}\"")
+}
+
+/// No process of any run of this world is left.
+fn no_process_left(world: &World) {
+    let runs: Vec<String> =
+        world.runs().iter().map(|run| run.file_name().expect("an id").to_string_lossy().into_owned()).collect();
+    let since = Instant::now();
+    loop {
+        let processes = fs::read_dir("/proc").expect("/proc").flatten();
+        let left: Vec<_> = processes
+            .filter(|process| {
+                let environ = fs::read(process.path().join("environ")).unwrap_or_default();
+                let environ = String::from_utf8_lossy(&environ).into_owned();
+                runs.iter().any(|run| environ.contains(&format!("DRILLCTL_RUN={run}")))
+            })
+            .map(|process| process.path())
+            .collect();
+        if left.is_empty() {
+            return;
+        }
+        assert!(since.elapsed() < Duration::from_secs(5), "left running: {left:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn nothing_left(world: &World) {
+    no_process_left(world);
+    assert!(world.leftovers().is_empty(), "{:?}", world.leftovers());
+    let canaries = fs::read_dir(world.path("input")).expect("input").flatten();
+    let canaries: Vec<_> = canaries.filter(|entry| entry.file_name().to_string_lossy().contains("canary")).collect();
+    assert!(canaries.is_empty(), "{canaries:?}");
+}
+
+#[test]
+fn a_run_killed_in_any_stage_is_swept_and_leaves_nothing() {
+    for stage in STAGES {
+        let world = slow_world();
+        let mut child = world.start();
+        world.wait_for(&started(stage));
+        child.kill().expect("killed");
+        child.wait().expect("gone");
+        let over = world.newest_journal().contains("run_ended");
+        let swept = world.run(&["sweep"]);
+        assert_eq!(swept.code, Some(0), "{stage}: {}{}", swept.stdout, swept.stderr);
+        nothing_left(&world);
+        if !over {
+            let record = world.newest_record();
+            assert_eq!(record["verdict"], "aborted", "{stage}");
+            assert_eq!(record["release"]["leaked"].as_array().map(Vec::len), Some(0), "{stage}: {record:#}");
+        }
+        let again = world.run(&["sweep"]);
+        assert!(again.stdout.contains("nothing to sweep"), "{stage}: {}", again.stdout);
+    }
+}
+
+#[test]
+fn a_run_that_is_told_to_stop_cleans_up_by_itself() {
+    for (stage, signal) in STAGES.into_iter().take(6).zip([Signal::TERM, Signal::INT].into_iter().cycle()) {
+        let world = slow_world();
+        let mut child = world.start();
+        world.wait_for(&started(stage));
+        kill_process(pid(&child), signal).expect("told");
+        let status = child.wait().expect("gone");
+        assert_eq!(status.code(), Some(130), "{stage}: {}", world.newest_journal());
+        nothing_left(&world);
+        assert_eq!(world.newest_record()["verdict"], "aborted", "{stage}");
+        assert!(world.run(&["sweep"]).stdout.contains("nothing to sweep"), "{stage}");
+    }
+}
+
+#[test]
+fn a_throw_away_cluster_of_a_killed_run_is_stopped_and_removed() {
+    let cluster = Cluster::start();
+    cluster.sql("CREATE TABLE t AS SELECT generate_series(1, 300000) AS id");
+    let world = World::new();
+    world.scenario(&[
+        ("source", &format!("{{postgres: {{url: '{}', canary: true}}}}", cluster.url())),
+        ("scratch", "{postgres: {}}"),
+        (
+            "checks",
+            "[{name: rows, probe: {sql: {query: 'select count(*) from t'}}, expect: {value: {equals: 300000}}}]",
+        ),
+    ]);
+    for stage in ["capture", "provision", "restore", "verify"] {
+        let mut child = world.start();
+        world.wait_for(&started(stage));
+        // Into the stage, so that its server is up or coming up.
+        std::thread::sleep(Duration::from_millis(700));
+        child.kill().expect("killed");
+        child.wait().expect("gone");
+        let swept = world.run(&["sweep"]);
+        assert_eq!(swept.code, Some(0), "{stage}: {}{}", swept.stdout, swept.stderr);
+        no_process_left(&world);
+        assert!(world.leftovers().is_empty(), "{stage}: {:?}", world.leftovers());
+        let schemas = cluster.sql("select count(*) from pg_namespace where nspname like '%canary%'");
+        assert_eq!(schemas, "0", "{stage}");
+        let run = world.runs().pop().expect("a run");
+        let servers = must(Command::new("ps").args(["-eo", "args"]));
+        let servers = String::from_utf8_lossy(&servers.stdout).into_owned();
+        assert!(!servers.contains(&*run.to_string_lossy()), "{stage}: {servers}");
+        fs::remove_dir_all(run).expect("make room for the next");
+    }
+}
+
+#[test]
+fn a_scratch_that_does_not_carry_the_runs_mark_is_left_alone() {
+    let world = slow_world();
+    let mut child = world.start();
+    world.wait_for(&started("verify"));
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    let scratch = world.runs().pop().expect("a run").join("scratch");
+    let mark = fs::read_dir(&scratch)
+        .expect("scratch")
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().contains("drillctl"));
+    fs::remove_file(mark.expect("a mark").path()).expect("unmarked");
+    fs::write(scratch.join("precious"), "somebody else's").expect("file");
+    let swept = world.run(&["sweep"]);
+    assert_eq!(swept.code, Some(4), "{}{}", swept.stdout, swept.stderr);
+    assert_eq!(fs::read_to_string(scratch.join("precious")).expect("still there"), "somebody else's");
+    let record = world.newest_record();
+    assert_eq!(record["release"]["leaked"].as_array().map(Vec::len), Some(1), "{record:#}");
+}
+
+#[test]
+fn a_line_that_was_cut_off_in_the_journal_is_forgotten() {
+    let world = slow_world();
+    let mut child = world.start();
+    world.wait_for(&started("restore"));
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    let path = world.runs().pop().expect("a run").join("journal.ndjson");
+    let mut journal = fs::read(&path).expect("journal");
+    journal.extend_from_slice(b"{\"seq\":99,\"at\":\"2026-");
+    fs::write(&path, journal).expect("torn");
+    assert_eq!(world.run(&["sweep"]).code, Some(0));
+    nothing_left(&world);
+    assert_eq!(world.newest_record()["verdict"], "aborted");
+    assert_eq!(world.run(&["list"]).code, Some(0));
+}
+
+#[test]
+fn a_run_at_work_is_not_swept() {
+    let world = slow_world();
+    let mut child = world.start();
+    world.wait_for(&started("capture"));
+    let swept = world.run(&["sweep"]);
+    assert!(swept.stdout.contains("nothing to sweep"), "{}", swept.stdout);
+    assert!(child.wait().expect("ends").success(), "{}", world.newest_journal());
+}

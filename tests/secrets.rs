@@ -1,0 +1,77 @@
+//! Secrets in every place where one can be configured appear in no file of the run, no log and no output.
+
+use std::fs;
+
+use crate::support::{Cluster, World, files_below};
+
+const ENVIRONMENT: &str = "environment-hunter2-4711";
+const FILE: &str = "file-hunter2-4712";
+const URL: &str = "url-hunter2-4713";
+const HEADER: &str = "header-hunter2-4714";
+
+fn nowhere(world: &World, outputs: &[&str], secrets: &[&str]) {
+    let identity = fs::read_to_string(world.path("identity.txt")).expect("identity");
+    let key = identity.lines().find(|line| line.starts_with("AGE-SECRET-KEY")).expect("a key").to_owned();
+    for secret in secrets.iter().copied().chain([key.as_str()]) {
+        for output in outputs {
+            assert!(!output.contains(secret), "{secret} in {output}");
+        }
+        for file in files_below(&world.path("state")).into_iter().chain(files_below(&world.path("vault"))) {
+            let bytes = fs::read(&file).unwrap_or_default();
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{secret} in {}", file.display());
+        }
+    }
+}
+
+/// An app that prints everything it was told, as apps do when they crash.
+const CHATTY: &str = "#!/bin/sh\nenv\nenv >&2\nexec python3 -m http.server --bind 127.0.0.1 \"$DRILL_PORT\"\n";
+
+#[test]
+fn secrets_of_apps_probes_and_sources_reach_nothing() {
+    let world = World::new();
+    world.write("input/page", "x");
+    world.write("secret.txt", format!("{FILE}\n"));
+    let app = world.script("app", CHATTY);
+    let backup = world.script("backup", "#!/bin/sh\nenv >&2\nexec tar -C \"$(dirname \"$0\")/input\" -cf - .\n");
+    let app = format!(
+        "{{argv: [{}], secrets: {{TOKEN: {{env: APP_TOKEN}}, PASSWORD: {{file: secret.txt}}}}, \
+         ready: {{probe: {{http: {{url: 'http://127.0.0.1:${{DRILL_PORT}}/', secret_headers: {{x-token: {{env: HEADER_TOKEN}}}}}}}}}}}}",
+        app.display()
+    );
+    let source =
+        format!("{{command: {{argv: [{}], content: tar, secrets: {{TOKEN: {{env: APP_TOKEN}}}}}}}}", backup.display());
+    let checks = "[{name: it leaks, probe: {command: {argv: [sh, -c, 'echo $TOKEN; echo $TOKEN >&2; exit 1'], secrets: {TOKEN: {env: APP_TOKEN}}}}, \
+                   expect: {exit: {equals: 0}, stdout: {equals: nothing}, stderr: {equals: nothing}}}]";
+    world.scenario(&[("source", &source), ("app", &app), ("checks", checks)]);
+    let mut command = world.command(&["run", "scenario.yaml", "-vv"]);
+    command.env("APP_TOKEN", ENVIRONMENT).env("HEADER_TOKEN", HEADER);
+    let finished = world.finish(command);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    nowhere(&world, &[&finished.stdout, &finished.stderr], &[ENVIRONMENT, FILE, HEADER]);
+}
+
+#[test]
+fn a_password_in_a_url_reaches_nothing_even_when_the_server_refuses_it() {
+    let cluster = Cluster::start();
+    let world = World::new();
+    let url = cluster.url().replace("postgres@", &format!("nobody_here:{URL}@"));
+    world.scenario(&[
+        ("source", "{postgres: {url_from: {env: DATABASE_URL}}}"),
+        ("scratch", "{postgres: {}}"),
+        ("checks", "[{name: one, probe: {sql: {query: select 1}}, expect: {value: {equals: 1}}}]"),
+    ]);
+    for args in [["run", "scenario.yaml", "-vv"], ["doctor", "scenario.yaml", "-vv"], ["plan", "scenario.yaml", "-vv"]]
+    {
+        let mut command = world.command(&args);
+        command.env("DATABASE_URL", &url);
+        let finished = world.finish(command);
+        assert!(finished.code != Some(0), "{args:?}");
+        nowhere(&world, &[&finished.stdout, &finished.stderr], &[URL]);
+    }
+    let mut command = world.command(&["run", "scenario.yaml", "-vv"]);
+    command.env("DATABASE_URL", cluster.url().replace("postgres@", &format!("postgres:{URL}@")));
+    let finished = world.finish(command);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    nowhere(&world, &[&finished.stdout, &finished.stderr], &[URL]);
+}

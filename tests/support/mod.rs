@@ -1,0 +1,10 @@
+//! A small world to run drillctl in: a folder of its own with state, vault, identity and input, and the real servers a test
+//! asks for.
+
+mod must;
+mod postgres;
+mod world;
+
+pub use must::must;
+pub use postgres::Cluster;
+pub use world::{Finished, World, check, files_below};

@@ -10,9 +10,9 @@ use async_trait::async_trait;
 use drill_scenarios::Content;
 use jiff::Timestamp;
 
-use self::directory::DirectorySource;
-use self::postgres::PostgresSource;
-use self::sqlite::SqliteSource;
+pub(crate) use self::directory::DirectorySource;
+pub(crate) use self::postgres::PostgresSource;
+pub(crate) use self::sqlite::SqliteSource;
 use crate::mark::Removal;
 use crate::{Canary, Context, Format, Identity, Index, Result, SealWriter, Secrets};
 

@@ -10,10 +10,10 @@ use drill_scenarios::Level;
 use rustix::fs::FileType;
 
 use super::attributes::{self, On};
-use super::content::Content;
+use super::content::{Content, Regular};
 use super::entry::{FirstNames, entry, special};
+use super::open;
 use super::walk::{Found, Rules, Swapped, Walk, reading, restless};
-use super::{extent, open};
 use crate::{Context, Entry, EntryKind, Result};
 
 /// Files that wait to be read.
@@ -119,8 +119,7 @@ fn read_file(cx: &Context, content: &mut Content<'_>, found: &Found) -> Result<E
         open::file(&found.parent, &found.name, &found.stat, true).map_err(|e| unsteady(&found.path, e.into()))?;
     let stat = rustix::fs::fstat(&file).map_err(|error| wrong(error.into()))?;
     let size = stat.st_size.unsigned_abs();
-    let extents = extent::data_of(&file, size).map_err(wrong)?;
-    let held = content.read(&file, size, extents.as_deref(), wrong, |bytes| {
+    let held = content.read(&Regular::new(&found.path, &file, size)?, |bytes| {
         cx.progress.add(bytes.len() as u64);
         Ok(())
     })?;

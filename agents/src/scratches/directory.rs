@@ -21,13 +21,13 @@ const DATA: &str = "data";
 
 /// An empty folder as a scratch.
 #[derive(Debug, Clone, Default)]
-pub struct DirectoryScratch {
+pub(crate) struct DirectoryScratch {
     path: Option<PathBuf>,
 }
 
 impl DirectoryScratch {
     /// The folder that the scenario names, if it does.
-    pub fn open(scratch: &drill_scenarios::DirectoryScratch) -> Self {
+    pub(crate) fn open(scratch: &drill_scenarios::DirectoryScratch) -> Self {
         Self { path: scratch.path.clone() }
     }
 }

@@ -21,7 +21,7 @@ const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// A folder as a source.
 #[derive(Debug, Clone)]
-pub struct DirectorySource {
+pub(crate) struct DirectorySource {
     tree: Tree,
 }
 
@@ -30,7 +30,7 @@ impl DirectorySource {
     ///
     /// # Errors
     /// [`Kind::Config`] for globs that are none, and for databases whose paths lead out of the folder.
-    pub fn open(source: &drill_scenarios::DirectorySource, base: &Path) -> Result<Self> {
+    pub(crate) fn open(source: &drill_scenarios::DirectorySource, base: &Path) -> Result<Self> {
         let mut left_out = BTreeSet::new();
         let mut sqlite = BTreeSet::new();
         for path in &source.sqlite {

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use self::command::CommandSource;
 pub(crate) use self::directory::DirectorySource;
 pub(crate) use self::postgres::PostgresSource;
-use self::sqlite::SqliteSource;
+pub(crate) use self::sqlite::SqliteSource;
 use crate::mark::Removal;
 use crate::{Canary, Context, Format, Identity, Index, Result, SealWriter, Secrets};
 

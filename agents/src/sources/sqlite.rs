@@ -16,7 +16,7 @@ const AROUND: u64 = 12 << 10;
 
 /// A SQLite database as a source.
 #[derive(Debug, Clone)]
-pub struct SqliteSource {
+pub(crate) struct SqliteSource {
     path: PathBuf,
 }
 
@@ -25,7 +25,7 @@ impl SqliteSource {
     ///
     /// # Errors
     /// [`Kind::Config`] for a path that ends with no name.
-    pub fn open(source: &drill_scenarios::SqliteSource, base: &Path) -> Result<Self> {
+    pub(crate) fn open(source: &drill_scenarios::SqliteSource, base: &Path) -> Result<Self> {
         match source.path.file_name() {
             Some(_) => Ok(Self { path: base.join(&source.path) }),
             None => Err(Error::new(Kind::Config, format!("{} names no file", source.path.display()))),
@@ -76,10 +76,12 @@ fn capture(cx: &Context, path: &Path, out: &mut SealWriter) -> Result<Captured> 
     let copy = sqlite::copy(cx, path, &PathText::new(name).to_string())?;
     let stat = rustix::fs::stat(path).map_err(|error| wrong(error.into()))?;
     let kind = EntryKind::File { size: copy.size, sha256: String::new() };
+    let mut entry = tree::entry(name, &stat, kind, BTreeMap::new());
+    entry.mtime_ns = copy.mtime_ns;
     let mut archive = Archive::new(cx, out);
-    let stored = archive.store(tree::entry(name, &stat, kind, BTreeMap::new()), &copy.file, &mut Content::new(cx))?;
+    let stored = archive.store(entry, &copy.file, &mut Content::new(cx))?;
     archive.finish()?;
-    let newest_at = Timestamp::from_nanosecond(tree::mtime_ns(&stat).into()).ok();
+    let newest_at = Timestamp::from_nanosecond(copy.mtime_ns.into()).ok();
     let index = Index { entries: vec![stored.entry], databases: vec![copy.database], ..Index::new(Format::Tar) };
     Ok(Captured { index, taken_at, newest_at, notes: Vec::new() })
 }

@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 
 use super::connect::{self, Interrupting, failed};
 use super::facts;
+use crate::tree::mtime_ns;
 use crate::{Context, Database, Error, Kind, Result};
 
 /// Pages that are copied before looking whether the run was asked to stop.
@@ -28,6 +29,8 @@ pub(crate) struct Copied {
     pub(crate) file: OwnedFd,
     /// Its length in bytes.
     pub(crate) size: u64,
+    /// When the database was last written to, in nanoseconds since 1970: its log counts too.
+    pub(crate) mtime_ns: i64,
     /// What is in it.
     pub(crate) database: Database,
 }
@@ -41,6 +44,7 @@ pub(crate) fn copy(cx: &Context, path: &Path, name: &str) -> Result<Copied> {
     let wrong = |cause| Error::io("making a file in", cx.folder.display(), cause);
     let temporary =
         tempfile::Builder::new().prefix("capture-").suffix(".sqlite").tempfile_in(&cx.folder).map_err(wrong)?;
+    let mtime_ns = last_written(path)?;
     copy_into(cx, path, &temporary)?;
     let database = {
         let connection = connect::at_rest(temporary.path())?;
@@ -54,7 +58,7 @@ pub(crate) fn copy(cx: &Context, path: &Path, name: &str) -> Result<Copied> {
         found => return Err(damaged(path, found.unwrap_or_default())),
     }
     let size = temporary.as_file().metadata().map_err(wrong)?.len();
-    Ok(Copied { file: temporary.into_file().into(), size, database })
+    Ok(Copied { file: temporary.into_file().into(), size, mtime_ns, database })
 }
 
 fn copy_into(cx: &Context, path: &Path, to: &NamedTempFile) -> Result<()> {
@@ -69,7 +73,7 @@ fn copy_into(cx: &Context, path: &Path, to: &NamedTempFile) -> Result<()> {
             cx.go_on()?;
             match backup.step(PAGES).map_err(reading)? {
                 StepResult::Done => break,
-                StepResult::More => cx.progress.add(0),
+                StepResult::More => {}
                 _ if waits == WAITS.0 => {
                     return Err(Error::new(Kind::Unavailable, format!("{} stays locked", path.display())).temporary());
                 }
@@ -88,6 +92,13 @@ fn scratch_copy(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.execute_batch("pragma locking_mode = exclusive; pragma journal_mode = off; pragma synchronous = off")?;
     Ok(connection)
+}
+
+/// The time of the database or of its log, whichever is later: in WAL mode the database itself is written to only now and then.
+fn last_written(path: &Path) -> Result<i64> {
+    let stat = rustix::fs::stat(path).map_err(|error| Error::io("looking at", path.display(), error.into()))?;
+    let log = rustix::fs::stat(connect::beside(path, "-wal")).ok().filter(|log| log.st_size > 0);
+    Ok(log.map_or(i64::MIN, |log| mtime_ns(&log)).max(mtime_ns(&stat)))
 }
 
 fn damaged(path: &Path, found: &str) -> Error {

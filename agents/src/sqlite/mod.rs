@@ -8,6 +8,9 @@ mod fingerprint;
 mod query;
 mod time;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use canary::{plant_canary, seen_canary, unplant_canary};
 pub(crate) use copy::copy;
 pub(crate) use facts::observe;

@@ -10,6 +10,11 @@ const JULIAN: std::ops::Range<f64> = 1_721_059.5..5_373_484.5;
 /// The Julian day at which 1970 began.
 const JULIAN_1970: f64 = 2_440_587.5;
 
+/// From here on integers are milli-, micro- and nanoseconds: as seconds they would be thousands of years away.
+const MILLIS: u64 = 100_000_000_000;
+const MICROS: u64 = 1_000 * MILLIS;
+const NANOS: u64 = 1_000 * MICROS;
+
 /// The point in time that a value means:
 ///
 /// * text with an offset (`2026-01-31T12:00:00+01:00`, `…Z`), or without one, which is UTC as for SQLite's own functions (`2026-01-31
@@ -38,10 +43,10 @@ fn text(text: &str) -> Option<Timestamp> {
 
 fn integer(number: i64) -> Option<Timestamp> {
     match number.unsigned_abs() {
-        0..100_000_000_000 => Timestamp::from_second(number),
-        0..100_000_000_000_000 => Timestamp::from_millisecond(number),
-        0..100_000_000_000_000_000 => Timestamp::from_microsecond(number),
-        _ => Timestamp::from_nanosecond(number.into()),
+        0..MILLIS => Timestamp::from_second(number),
+        MILLIS..MICROS => Timestamp::from_millisecond(number),
+        MICROS..NANOS => Timestamp::from_microsecond(number),
+        NANOS.. => Timestamp::from_nanosecond(number.into()),
     }
     .ok()
 }

@@ -4,10 +4,9 @@
 
 use std::os::fd::OwnedFd;
 
-use super::content::Content;
-use super::extent::{self, Extent};
+use super::content::{Content, Regular};
+use super::extent::Extent;
 use super::head::{Head, Map};
-use super::walk::reading;
 use crate::{Context, Entry, EntryKind, Result, SealWriter};
 
 /// tar counts in blocks of this size.
@@ -45,11 +44,10 @@ impl<'a> Archive<'a> {
     /// As for [`SealWriter::write`]; what reading the file says.
     pub(crate) fn store(&mut self, mut entry: Entry, file: &OwnedFd, content: &mut Content<'_>) -> Result<Stored> {
         let EntryKind::File { size, .. } = entry.kind else { unreachable!("only regular files have content") };
-        let path = entry.path.clone();
-        let wrong = |cause| reading(path.as_path(), cause);
-        let extents = extent::data_of(file, size).map_err(wrong)?;
-        self.member(&entry, extents.as_deref())?;
-        let held = content.read(file, size, extents.as_deref(), wrong, |bytes| self.data(bytes))?;
+        let path = entry.path.to_path_buf();
+        let regular = Regular::new(&path, file, size)?;
+        self.member(&entry, regular.extents.as_deref())?;
+        let held = content.read(&regular, |bytes| self.data(bytes))?;
         self.end_of_file()?;
         entry.kind = EntryKind::File { size, sha256: held.sha256 };
         Ok(Stored { entry, short: held.short })

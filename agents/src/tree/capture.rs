@@ -115,7 +115,8 @@ impl<'a> Capture<'a> {
                     return Ok(self.plain(entry(&found.path, &stat, link, BTreeMap::new())));
                 }
                 let xattrs = attributes::read(On::Open(&file))?;
-                Ok(self.file(&found.path, &file, &stat, xattrs, notes))
+                let kind = EntryKind::File { size: stat.st_size.unsigned_abs(), sha256: String::new() };
+                Ok(self.file(entry(&found.path, &stat, kind, xattrs), &file, &stat, notes))
             }
             _ => {
                 let kind = special(found)?;
@@ -134,30 +135,27 @@ impl<'a> Capture<'a> {
         Ok(())
     }
 
-    fn file(
-        &mut self,
-        path: &Path,
-        file: &OwnedFd,
-        stat: &Stat,
-        xattrs: BTreeMap<String, String>,
-        notes: &mut Notes,
-    ) -> Result<()> {
-        let described = |size| entry(path, stat, EntryKind::File { size, sha256: String::new() }, xattrs);
-        if self.tree.sqlite.contains(path) {
-            let copy = sqlite::copy(self.cx, &self.tree.root.join(path), &PathText::new(path).to_string())?;
-            let stored = self.archive.store(described(copy.size), &copy.file, &mut self.content)?;
+    fn file(&mut self, mut entry: Entry, file: &OwnedFd, stat: &Stat, notes: &mut Notes) -> Result<()> {
+        let path = entry.path.to_path_buf();
+        if self.tree.sqlite.contains(&path) {
+            let copy = sqlite::copy(self.cx, &self.tree.root.join(&path), &entry.path.to_string())?;
+            entry.kind = EntryKind::File { size: copy.size, sha256: String::new() };
+            entry.mtime_ns = copy.mtime_ns;
+            let stored = self.archive.store(entry, &copy.file, &mut self.content)?;
             self.index.databases.push(copy.database);
             self.list(stored.entry);
             return Ok(());
         }
         let _gently = Gently::read(file, stat.st_size.unsigned_abs());
-        let stored = self.archive.store(described(stat.st_size.unsigned_abs()), file, &mut self.content)?;
-        let after = rustix::fs::fstat(file).map_err(|error| reading(path, error.into()))?;
+        let stored = self.archive.store(entry, file, &mut self.content)?;
+        let after = rustix::fs::fstat(file).map_err(|error| reading(&path, error.into()))?;
         if stored.short {
-            notes.add(path, "It shrank while it was read; what was missing was stored as zeros.");
+            notes.add(&path, "It shrank while it was read; what was missing was stored as zeros.");
         } else if version(stat) != version(&after) {
-            notes
-                .add(path, "It changed while it was read; what was stored may be neither its old nor its new content.");
+            notes.add(
+                &path,
+                "It changed while it was read; what was stored may be neither its old nor its new content.",
+            );
         }
         self.list(stored.entry);
         Ok(())
@@ -171,8 +169,9 @@ impl<'a> Capture<'a> {
 }
 
 /// What changes when a file's content changes.
-fn version(stat: &Stat) -> (i64, i64, i64, u64) {
-    (stat.st_size, mtime_ns(stat), stat.st_ctime, u64::from(stat.st_ctime_nsec))
+fn version(stat: &Stat) -> (i64, i64, i128) {
+    let ctime_ns = i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec);
+    (stat.st_size, mtime_ns(stat), ctime_ns)
 }
 
 fn not_there(path: &Path) -> crate::Error {

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use aws_lc_rs::digest;
 use rustix::fs::Advice;
 use rustix::io::ReadWriteFlags;
 
-use super::extent::Extent;
+use super::extent::{self, Extent};
+use super::walk::reading;
 use crate::{Context, Result};
 
 /// Bytes that are read at a time: few enough that they are still in the processor's cache when they are digested.
@@ -25,6 +27,27 @@ pub(crate) struct Content<'a> {
     buffer: Vec<u8>,
 }
 
+/// An open regular file that is to be read.
+#[derive(Debug)]
+pub(super) struct Regular<'a> {
+    path: &'a Path,
+    file: &'a OwnedFd,
+    pub(super) size: u64,
+    /// The parts of it that hold data, if not all of it does.
+    pub(super) extents: Option<Vec<Extent>>,
+}
+
+impl<'a> Regular<'a> {
+    /// The first `size` bytes of this file.
+    ///
+    /// # Errors
+    /// What looking for holes says.
+    pub(super) fn new(path: &'a Path, file: &'a OwnedFd, size: u64) -> Result<Self> {
+        let extents = extent::data_of(file, size).map_err(|cause| reading(path, cause))?;
+        Ok(Self { path, file, size, extents })
+    }
+}
+
 /// What a file held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
@@ -40,29 +63,23 @@ impl<'a> Content<'a> {
         Self { cx, buffer: vec![0; PIECE] }
     }
 
-    /// Reads the `size` bytes of a file of which only `extents` hold data (`None`: all of it). The data is given to `each`.
+    /// Reads a file. What is in it, but not its holes, is given to `each`.
     ///
     /// # Errors
-    /// What reading says, put into words by `wrong`; what `each` says; [`crate::Kind::Interrupted`].
-    pub(super) fn read(
-        &mut self,
-        file: &OwnedFd,
-        size: u64,
-        extents: Option<&[Extent]>,
-        wrong: impl Fn(io::Error) -> crate::Error,
-        mut each: impl FnMut(&[u8]) -> Result<()>,
-    ) -> Result<Held> {
-        let whole = [Extent { offset: 0, length: size }];
+    /// What reading says; what `each` says; [`crate::Kind::Interrupted`].
+    pub(super) fn read(&mut self, regular: &Regular<'_>, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<Held> {
+        let whole = [Extent { offset: 0, length: regular.size }];
         let mut digest = digest::Context::new(&digest::SHA256);
         let (mut at, mut short) = (0, false);
-        for extent in extents.unwrap_or(&whole) {
+        for extent in regular.extents.as_deref().unwrap_or(&whole) {
             self.zeros(&mut digest, extent.offset - at)?;
             at = extent.offset;
             let end = extent.offset + extent.length;
             while at < end {
                 self.cx.go_on()?;
                 let room = usize::try_from(end - at).map_or(PIECE, |left| left.min(PIECE));
-                let filled = fill(file, &mut self.buffer[..room], at).map_err(&wrong)?;
+                let filled = fill(regular.file, &mut self.buffer[..room], at);
+                let filled = filled.map_err(|cause| reading(regular.path, cause))?;
                 self.buffer[filled..room].fill(0);
                 short |= filled < room;
                 digest.update(&self.buffer[..room]);
@@ -70,7 +87,7 @@ impl<'a> Content<'a> {
                 at += room as u64;
             }
         }
-        self.zeros(&mut digest, size - at)?;
+        self.zeros(&mut digest, regular.size - at)?;
         Ok(Held { sha256: hex::encode(digest.finish()), short })
     }
 

@@ -93,7 +93,7 @@ impl Descent {
     /// # Errors
     /// I/O errors, and [`io::ErrorKind::InvalidInput`] for a path that doesn't only lead down.
     pub(crate) fn go_to(&mut self, path: &Path) -> io::Result<Arc<OwnedFd>> {
-        self.go_making(path, |parent, name| open_folder(parent, name))
+        self.go_making(path, open_folder)
     }
 
     /// The same, with folders that aren't held yet opened by `open`.

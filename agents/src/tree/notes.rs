@@ -31,12 +31,6 @@ impl Notes {
         self.notes.push(Note { subject: subject.into(), statement });
     }
 
-    /// Whether nothing was said.
-    #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.notes.is_empty()
-    }
-
     /// All of them; for statements of which only some paths were named, how many more there are.
     pub(crate) fn finish(mut self) -> Vec<Note> {
         for (statement, told) in self.told {

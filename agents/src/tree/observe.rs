@@ -10,10 +10,10 @@ use drill_scenarios::Level;
 use rustix::fs::FileType;
 
 use super::attributes::{self, On};
-use super::content::Content;
+use super::content::{Content, Regular};
 use super::entry::{FirstNames, entry, special};
+use super::open;
 use super::walk::{Found, Rules, Swapped, Walk, reading, restless};
-use super::{extent, open};
 use crate::{Context, Entry, EntryKind, Result};
 
 /// Files that wait to be read.
@@ -39,15 +39,18 @@ pub(crate) fn observe(
     let mut entries = std::thread::scope(|scope| {
         let readers: Vec<_> = (0..threads).map(|_| scope.spawn(|| read_files(cx, &waiting))).collect();
         let mut observing = Observing { first_names: FirstNames::default(), level, entries: Vec::new() };
-        let walked = observing.all(&mut Walk::new(cx, root, &rules), |found| {
-            queue.send(found).expect("readers take all that is sent");
-        });
+        let mut walk = Walk::new(cx, root, &rules);
+        let walked = observing.all(&mut walk, |found| queue.send(found).expect("readers take all that is sent"));
         drop(queue);
-        for reader in readers {
-            let mut read = reader.join().unwrap_or_else(|died| std::panic::resume_unwind(died))?;
-            observing.entries.append(&mut read);
+        let read =
+            readers.into_iter().map(|reader| reader.join().unwrap_or_else(|died| std::panic::resume_unwind(died)));
+        let read: Vec<Result<Vec<Entry>>> = read.collect();
+        walk.narrow()?;
+        walked?;
+        for entries in read {
+            observing.entries.append(&mut entries?);
         }
-        walked.map(|()| observing.entries)
+        Ok(observing.entries)
     })?;
     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(entries)
@@ -116,8 +119,7 @@ fn read_file(cx: &Context, content: &mut Content<'_>, found: &Found) -> Result<E
         open::file(&found.parent, &found.name, &found.stat, true).map_err(|e| unsteady(&found.path, e.into()))?;
     let stat = rustix::fs::fstat(&file).map_err(|error| wrong(error.into()))?;
     let size = stat.st_size.unsigned_abs();
-    let extents = extent::data_of(&file, size).map_err(wrong)?;
-    let held = content.read(&file, size, extents.as_deref(), wrong, |bytes| {
+    let held = content.read(&Regular::new(&found.path, &file, size)?, |bytes| {
         cx.progress.add(bytes.len() as u64);
         Ok(())
     })?;

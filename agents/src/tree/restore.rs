@@ -285,7 +285,7 @@ impl<R: Read> Unpacking<'_, R> {
                 Ok(())
             }
             Err(error) => Err(error),
-            Ok(()) => self.settle.named(path, &parent, name, attributes, matches!(kind, MemberKind::Symlink(_))),
+            Ok(()) => self.settle.named(path, &parent, name, attributes),
         }
     }
 

@@ -12,12 +12,13 @@ use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid};
 
 use super::attributes::{self, On};
 use super::notes::Notes;
-use super::unpack::Member;
+use super::unpack::{Member, MemberKind};
 
 /// Owner, mode, extended attributes and time of a member.
 #[derive(Debug)]
 pub(super) struct Attributes {
-    mode: Mode,
+    /// A link has none.
+    mode: Option<Mode>,
     owner: [u32; 2],
     mtime: Timestamps,
     xattrs: Vec<(Vec<u8>, Vec<u8>)>,
@@ -28,7 +29,7 @@ impl Attributes {
     pub(super) fn of(member: &mut Member) -> Self {
         let (secs, nanos) = (member.mtime_ns.div_euclid(1_000_000_000), member.mtime_ns.rem_euclid(1_000_000_000));
         Self {
-            mode: Mode::from_raw_mode(member.mode),
+            mode: (!matches!(member.kind, MemberKind::Symlink(_))).then(|| Mode::from_raw_mode(member.mode)),
             owner: member.owner,
             mtime: Timestamps {
                 last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
@@ -59,27 +60,22 @@ impl Settle {
             let [uid, gid] = attributes.owner;
             rustix::fs::fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
         }
-        rustix::fs::fchmod(file, attributes.mode)?;
+        if let Some(mode) = attributes.mode {
+            rustix::fs::fchmod(file, mode)?;
+        }
         self.xattrs(path, On::Open(file), attributes)?;
         Ok(rustix::fs::futimens(file, &attributes.mtime)?)
     }
 
-    /// Gives them to a name in a folder: of a link to the link itself, which has no mode.
-    pub(super) fn named(
-        &self,
-        path: &Path,
-        parent: &OwnedFd,
-        name: &OsStr,
-        attributes: &Attributes,
-        link: bool,
-    ) -> io::Result<()> {
+    /// Gives them to a name in a folder; if it is a link, to the link itself.
+    pub(super) fn named(&self, path: &Path, parent: &OwnedFd, name: &OsStr, attributes: &Attributes) -> io::Result<()> {
         if self.owns(path, attributes.owner) {
             let [uid, gid] = attributes.owner.map(Some);
             let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
             rustix::fs::chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
         }
-        if !link {
-            rustix::fs::chmodat(parent, name, attributes.mode, AtFlags::empty())?;
+        if let Some(mode) = attributes.mode {
+            rustix::fs::chmodat(parent, name, mode, AtFlags::empty())?;
         }
         self.xattrs(path, On::Named(parent, name), attributes)?;
         Ok(rustix::fs::utimensat(parent, name, &attributes.mtime, AtFlags::SYMLINK_NOFOLLOW)?)

@@ -9,10 +9,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, Stat};
 use rustix::io::Errno;
 
-use super::descent::Descent;
+use super::descent::{Descent, open_folder};
 use super::exclude::Exclusions;
 use super::notes::Notes;
 use super::open;
@@ -68,6 +68,8 @@ pub(crate) struct Walk<'a> {
     pending: Vec<std::vec::IntoIter<OsString>>,
     device: u64,
     excluded: Vec<u64>,
+    /// Folders whose modes were widened, and what they must be again.
+    widened: Vec<(PathBuf, Mode)>,
     /// What people should know.
     pub(crate) notes: Notes,
 }
@@ -84,6 +86,7 @@ impl<'a> Walk<'a> {
             pending: Vec::new(),
             device: 0,
             excluded: vec![0; rules.exclude.patterns().len()],
+            widened: Vec::new(),
             notes: Notes::default(),
         }
     }
@@ -112,6 +115,18 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Gives folders that were widened their modes again, what is deeper first. Nothing may be read below them any more.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(super) fn narrow(&mut self) -> Result<()> {
+        while let Some((path, mode)) = self.widened.pop() {
+            let folder = self.descent.go_to(&path).and_then(|folder| Ok(rustix::fs::fchmod(&*folder, mode)?));
+            folder.map_err(|cause| reading(&path, cause))?;
+        }
+        Ok(())
     }
 
     /// What people should know after the walk, with what each pattern left out.
@@ -163,8 +178,12 @@ impl<'a> Walk<'a> {
         let mut folder = None;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                let opened = Arc::new(open::folder(&parent, name, &stat, self.rules.restored)?);
-                stat = rustix::fs::fstat(&opened)?;
+                let narrow = if self.rules.restored { open::widen(&parent, name, &stat)? } else { None };
+                self.widened.extend(narrow.map(|mode| (path.to_owned(), mode)));
+                let opened = Arc::new(open_folder(&parent, name)?);
+                if narrow.is_none() {
+                    stat = rustix::fs::fstat(&opened)?;
+                }
                 if self.rules.one_file_system && stat.st_dev != self.device {
                     self.notes.add(path, "It is on another file system; what is in it was left out.");
                 } else {

@@ -43,7 +43,8 @@ fn plan_tells_sizes_and_space_and_touches_nothing() {
 fn an_identity_that_does_not_open_the_recipients_is_refused_before_anything_is_done() {
     let world = World::new();
     let other = world.run(&["keys", "new", "other.txt"]);
-    let public = other.stdout.split_whitespace().find(|word| word.starts_with("age1")).expect("a public key").to_owned();
+    let public =
+        other.stdout.split_whitespace().find(|word| word.starts_with("age1")).expect("a public key").to_owned();
     world.scenario(&[("seal", &format!("{{recipients: [{public}], identities: [{{file: identity.txt}}]}}"))]);
     let finished = world.run(&["run", "scenario.yaml"]);
     assert_eq!(finished.code, Some(2), "{}", finished.stderr);

@@ -36,7 +36,8 @@ fn started(stage: &str) -> String {
 
 /// No process of any run of this world is left.
 fn no_process_left(world: &World) {
-    let runs: Vec<String> = world.runs().iter().map(|run| run.file_name().expect("an id").to_string_lossy().into_owned()).collect();
+    let runs: Vec<String> =
+        world.runs().iter().map(|run| run.file_name().expect("an id").to_string_lossy().into_owned()).collect();
     let since = Instant::now();
     loop {
         let processes = fs::read_dir("/proc").expect("/proc").flatten();
@@ -109,7 +110,10 @@ fn a_throw_away_cluster_of_a_killed_run_is_stopped_and_removed() {
     world.scenario(&[
         ("source", &format!("{{postgres: {{url: '{}', canary: true}}}}", cluster.url())),
         ("scratch", "{postgres: {}}"),
-        ("checks", "[{name: rows, probe: {sql: {query: 'select count(*) from t'}}, expect: {value: {equals: 300000}}}]"),
+        (
+            "checks",
+            "[{name: rows, probe: {sql: {query: 'select count(*) from t'}}, expect: {value: {equals: 300000}}}]",
+        ),
     ]);
     for stage in ["capture", "provision", "restore", "verify"] {
         let mut child = world.start();
@@ -140,7 +144,10 @@ fn a_scratch_that_does_not_carry_the_runs_mark_is_left_alone() {
     child.kill().expect("killed");
     child.wait().expect("gone");
     let scratch = world.runs().pop().expect("a run").join("scratch");
-    let mark = fs::read_dir(&scratch).expect("scratch").flatten().find(|entry| entry.file_name().to_string_lossy().contains("drillctl"));
+    let mark = fs::read_dir(&scratch)
+        .expect("scratch")
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().contains("drillctl"));
     fs::remove_file(mark.expect("a mark").path()).expect("unmarked");
     fs::write(scratch.join("precious"), "somebody else's").expect("file");
     let swept = world.run(&["sweep"]);

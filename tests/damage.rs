@@ -55,7 +55,11 @@ fn a_flipped_byte_is_seen() {
 
 #[test]
 fn a_cut_segment_is_seen() {
-    expect(|_, snapshot| edit(&snapshot.join("000001.age"), |bytes| bytes.truncate(1000)), "sealed-bytes", &["000001.age"]);
+    expect(
+        |_, snapshot| edit(&snapshot.join("000001.age"), |bytes| bytes.truncate(1000)),
+        "sealed-bytes",
+        &["000001.age"],
+    );
 }
 
 #[test]
@@ -81,7 +85,11 @@ fn a_damaged_index_is_seen() {
 
 #[test]
 fn a_header_that_was_changed_since_it_was_recorded_is_seen() {
-    expect(|_, snapshot| edit(&snapshot.join("snapshot.json"), |bytes| bytes.push(b'\n')), "sealed-bytes", &["snapshot.json"]);
+    expect(
+        |_, snapshot| edit(&snapshot.join("snapshot.json"), |bytes| bytes.push(b'\n')),
+        "sealed-bytes",
+        &["snapshot.json"],
+    );
 }
 
 #[test]

@@ -11,7 +11,10 @@ fn a_folder_is_captured_restored_compared_and_the_run_leaves_only_its_record() {
     world.write("input/a/b.txt", "hello");
     world.write("input/empty", "");
     std::os::unix::fs::symlink("a/b.txt", world.path("input/link")).expect("link");
-    world.scenario(&[("checks", "[{name: b says hello, probe: {file: {path: a/b.txt}}, expect: {text: {equals: hello}}}]")]);
+    world.scenario(&[(
+        "checks",
+        "[{name: b says hello, probe: {file: {path: a/b.txt}}, expect: {text: {equals: hello}}}]",
+    )]);
     let (finished, record) = world.drill();
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     assert_eq!((&record["verdict"], &record["assurance"]), (&"passed".into(), &"L3".into()));
@@ -38,7 +41,8 @@ fn an_app_is_started_on_the_restored_data_probed_and_stopped() {
     assert_eq!(finished.code, Some(0), "{}\n{record:#}", finished.stderr);
     assert_eq!(record["assurance"], "L4");
     assert!(record["measurements"]["recovery_secs"].as_f64().is_some_and(|secs| secs > 0.0));
-    let phases: Vec<_> = record["measurements"]["phases"].as_array().expect("phases").iter().map(|p| &p["phase"]).collect();
+    let phases: Vec<_> =
+        record["measurements"]["phases"].as_array().expect("phases").iter().map(|p| &p["phase"]).collect();
     assert_eq!(phases, ["locate", "provision", "fetch", "open", "load", "ready"]);
 }
 
@@ -61,7 +65,10 @@ fn an_app_that_does_not_start_fails_the_drill() {
 fn a_check_that_does_not_hold_fails_the_drill_and_names_what_was_seen() {
     let world = World::new();
     world.write("input/state", "broken");
-    world.scenario(&[("checks", "[{name: the state is right, probe: {file: {path: state}}, expect: {text: {equals: right}}}]")]);
+    world.scenario(&[(
+        "checks",
+        "[{name: the state is right, probe: {file: {path: state}}, expect: {text: {equals: right}}}]",
+    )]);
     let (finished, record) = world.drill();
     assert_eq!(finished.code, Some(1));
     assert_eq!(record["verdict"], "failed");
@@ -102,7 +109,10 @@ fn a_difference_that_somebody_accepted_stays_in_the_record_until_its_date() {
     world.write("input/data", "x");
     // A command source whose program lies about the content of one file gives a difference that can be accepted.
     let probe = "[{name: data is there, probe: {command: {argv: [test, -e, data]}}, expect: {exit: {equals: 0}}}]";
-    world.scenario(&[("checks", probe), ("exceptions", "[{pattern: 'nothing/**', because: none, owner: tests, until: 2020-01-01}]")]);
+    world.scenario(&[
+        ("checks", probe),
+        ("exceptions", "[{pattern: 'nothing/**', because: none, owner: tests, until: 2020-01-01}]"),
+    ]);
     let (finished, _) = world.drill();
     assert_eq!(finished.code, Some(0), "an exception that covers nothing changes nothing: {}", finished.stderr);
 }
@@ -116,7 +126,11 @@ fn the_scratch_is_refused_where_it_is_the_source_or_holds_something() {
         world.scenario(&[("scratch", &format!("{{directory: {{path: {scratch}}}}}"))]);
         let finished = world.run(&["run", "scenario.yaml"]);
         assert_eq!(finished.code, Some(2), "{scratch}: {}", finished.stderr);
-        assert!(finished.stderr.contains(words) || finished.stderr.contains("not empty"), "{scratch}: {}", finished.stderr);
+        assert!(
+            finished.stderr.contains(words) || finished.stderr.contains("not empty"),
+            "{scratch}: {}",
+            finished.stderr
+        );
         assert!(world.runs().is_empty(), "nothing was done");
     }
     assert_eq!(fs::read_to_string(world.path("input/data")).expect("the source"), "precious");

@@ -39,7 +39,8 @@ fn secrets_of_apps_probes_and_sources_reach_nothing() {
          ready: {{probe: {{http: {{url: 'http://127.0.0.1:${{DRILL_PORT}}/', secret_headers: {{x-token: {{env: HEADER_TOKEN}}}}}}}}}}}}",
         app.display()
     );
-    let source = format!("{{command: {{argv: [{}], content: tar, secrets: {{TOKEN: {{env: APP_TOKEN}}}}}}}}", backup.display());
+    let source =
+        format!("{{command: {{argv: [{}], content: tar, secrets: {{TOKEN: {{env: APP_TOKEN}}}}}}}}", backup.display());
     let checks = "[{name: it leaks, probe: {command: {argv: [sh, -c, 'echo $TOKEN; echo $TOKEN >&2; exit 1'], secrets: {TOKEN: {env: APP_TOKEN}}}}, \
                    expect: {exit: {equals: 0}, stdout: {equals: nothing}, stderr: {equals: nothing}}}]";
     world.scenario(&[("source", &source), ("app", &app), ("checks", checks)]);
@@ -60,7 +61,8 @@ fn a_password_in_a_url_reaches_nothing_even_when_the_server_refuses_it() {
         ("scratch", "{postgres: {}}"),
         ("checks", "[{name: one, probe: {sql: {query: select 1}}, expect: {value: {equals: 1}}}]"),
     ]);
-    for args in [["run", "scenario.yaml", "-vv"], ["doctor", "scenario.yaml", "-vv"], ["plan", "scenario.yaml", "-vv"]] {
+    for args in [["run", "scenario.yaml", "-vv"], ["doctor", "scenario.yaml", "-vv"], ["plan", "scenario.yaml", "-vv"]]
+    {
         let mut command = world.command(&args);
         command.env("DATABASE_URL", &url);
         let finished = world.finish(command);

@@ -44,8 +44,11 @@ fn a_database_in_a_folder_is_taken_by_its_online_backup() {
     world.write("input/readme", "text");
     world.scenario(&[
         ("source", "{directory: {path: input, sqlite: [app.db]}}"),
-        ("checks", "[{name: orders, probe: {sql: {query: select count(*) from orders}}, expect: {value: {equals: 500}}}, \
-                     {name: no journal, probe: {file: {path: 'app.db-*'}}, expect: {count: {equals: 0}}}]"),
+        (
+            "checks",
+            "[{name: orders, probe: {sql: {query: select count(*) from orders}}, expect: {value: {equals: 500}}}, \
+                     {name: no journal, probe: {file: {path: 'app.db-*'}}, expect: {count: {equals: 0}}}]",
+        ),
     ]);
     let (finished, record) = world.drill();
     assert_eq!(finished.code, Some(0), "{}\n{record:#}", finished.stderr);

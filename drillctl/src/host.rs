@@ -16,14 +16,16 @@ pub(crate) fn tool() -> Tool {
 /// Where the run executes.
 pub(crate) fn host() -> Host {
     let uname = rustix::system::uname();
-    let [name, system, release] = [uname.nodename(), uname.sysname(), uname.release()].map(|text| text.to_string_lossy());
+    let [name, system, release] =
+        [uname.nodename(), uname.sysname(), uname.release()].map(|text| text.to_string_lossy());
     Host { name: name.into(), system: format!("{system} {release}"), account: Account::current().name }
 }
 
 /// Revision of the git repository that `file` stands in, with `+` where the file differs from it; `None` outside one.
 pub(crate) async fn git_revision(cx: &Context, file: &Path) -> Option<String> {
     let folder = file.parent()?;
-    let git = |args: &[&str]| Program::new("git").arg("-C").arg(folder).args(args).run(cx, Duration::from_secs(10), 4096);
+    let git =
+        |args: &[&str]| Program::new("git").arg("-C").arg(folder).args(args).run(cx, Duration::from_secs(10), 4096);
     let head = git(&["rev-parse", "HEAD"]).await.ok().filter(|ended| ended.status.success())?;
     let name = file.file_name()?.to_str()?;
     let state = git(&["status", "--porcelain", "--", name]).await.ok()?;

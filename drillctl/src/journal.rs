@@ -34,7 +34,12 @@ struct Inner {
 
 impl Journal {
     /// Begins the journal of a new run.
-    pub(crate) fn create(path: &Path, clock: Clock, secrets: Arc<Secrets>, monitor: Arc<dyn Monitor>) -> Result<Self, Failure> {
+    pub(crate) fn create(
+        path: &Path,
+        clock: Clock,
+        secrets: Arc<Secrets>,
+        monitor: Arc<dyn Monitor>,
+    ) -> Result<Self, Failure> {
         let wrong = |cause| Failure::io("creating journal", path.display(), cause);
         let file = File::options().write(true).create_new(true).mode(0o600).open(path).map_err(wrong)?;
         // Not every file system can reserve; then the journal is as exposed as any file.
@@ -46,10 +51,16 @@ impl Journal {
 
     /// Takes up the journal of a run that died. A line that was cut off in mid-write is removed: what it announced was never
     /// begun.
-    pub(crate) fn take_up(path: &Path, clock: Clock, secrets: Arc<Secrets>, monitor: Arc<dyn Monitor>) -> Result<Self, Failure> {
+    pub(crate) fn take_up(
+        path: &Path,
+        clock: Clock,
+        secrets: Arc<Secrets>,
+        monitor: Arc<dyn Monitor>,
+    ) -> Result<Self, Failure> {
         let wrong = |cause| Failure::io("opening journal", path.display(), cause);
         let bytes = std::fs::read(path).map_err(wrong)?;
-        let read = drill_reports::journal::read(&bytes).map_err(|e| Failure::errored(format!("{}: {e}", path.display())))?;
+        let read =
+            drill_reports::journal::read(&bytes).map_err(|e| Failure::errored(format!("{}: {e}", path.display())))?;
         let length = read.whole_bytes as u64;
         let file = File::options().write(true).open(path).map_err(wrong)?;
         file.set_len(length).map_err(wrong)?;

@@ -35,7 +35,8 @@ impl ScenarioFile {
         };
         let bytes = std::fs::read(path).map_err(wrong)?;
         let absolute = path.canonicalize().map_err(wrong)?;
-        let text = String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{} is not UTF-8 text", path.display())))?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{} is not UTF-8 text", path.display())))?;
         let scenario = drill_scenarios::parse(&path.display().to_string(), &text)
             .map_err(|problems| Failure::usage(problems.to_string().trim_end()))?;
         Ok(Self { path: absolute, text, scenario })
@@ -132,7 +133,9 @@ impl Plan {
                 vault.probe_write(cx).await?;
                 source.estimate(cx).await?
             }
-            Choice::Select { ref snapshot, ref header_sha256, .. } => of_snapshot(&vault, snapshot, header_sha256.is_some()).await?,
+            Choice::Select { ref snapshot, ref header_sha256, .. } => {
+                of_snapshot(&vault, snapshot, header_sha256.is_some()).await?
+            }
         };
         let mut space = vec![Space::below("restore", &place.folder, estimate.restored_bytes)?];
         if let (Choice::Capture, Some(folder)) = (&choice, vault.folder()) {
@@ -165,9 +168,15 @@ async fn of_snapshot(vault: &Vault, snapshot: &str, recorded: bool) -> Result<Es
     match vault.header(snapshot).await {
         Ok(header) => {
             let (stream_bytes, contents) = (header.stream_bytes(), header.contents);
-            Ok(Estimate { stream_bytes, restored_bytes: stream_bytes.max(contents.bytes), items: contents.files + contents.tables })
+            Ok(Estimate {
+                stream_bytes,
+                restored_bytes: stream_bytes.max(contents.bytes),
+                items: contents.files + contents.tables,
+            })
         }
-        Err(error) if error.kind() == Kind::Corrupt || recorded && error.kind() == Kind::NotFound => Ok(Estimate::default()),
+        Err(error) if error.kind() == Kind::Corrupt || recorded && error.kind() == Kind::NotFound => {
+            Ok(Estimate::default())
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -192,8 +201,13 @@ fn enough(space: &[Space]) -> Result<(), Failure> {
         let needed: u64 = space.iter().filter(|other| other.device == one.device).map(|other| other.needed).sum();
         if needed > one.free {
             let [needed, free] = [needed, one.free].map(drill_reports::amount::bytes);
-            let message = format!("too little space for the {} in {}: {needed} needed, {free} free", one.purpose, one.folder.display());
-            return Err(Failure::usage(message).hint("Free some space, or name a `path` on another file system for the scratch or the vault."));
+            let message = format!(
+                "too little space for the {} in {}: {needed} needed, {free} free",
+                one.purpose,
+                one.folder.display()
+            );
+            return Err(Failure::usage(message)
+                .hint("Free some space, or name a `path` on another file system for the scratch or the vault."));
         }
     }
     Ok(())

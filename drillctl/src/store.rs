@@ -111,7 +111,8 @@ impl RunFolder {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(Failure::io("reading journal", path.display(), error)),
         };
-        let read = drill_reports::journal::read(&bytes).map_err(|e| Failure::errored(format!("{}: {e}", path.display())))?;
+        let read =
+            drill_reports::journal::read(&bytes).map_err(|e| Failure::errored(format!("{}: {e}", path.display())))?;
         Ok(read.entries)
     }
 

@@ -23,7 +23,10 @@ pub(crate) enum Swept {
 }
 
 /// Looks at every run.
-pub(crate) async fn sweep(store: &Store, monitor: &Arc<dyn Monitor>) -> Result<Vec<(RunFolder, Result<Swept, Failure>)>, Failure> {
+pub(crate) async fn sweep(
+    store: &Store,
+    monitor: &Arc<dyn Monitor>,
+) -> Result<Vec<(RunFolder, Result<Swept, Failure>)>, Failure> {
     let mut all = Vec::new();
     for folder in store.runs()? {
         let swept = one(&folder, monitor).await;
@@ -51,7 +54,12 @@ async fn one(folder: &RunFolder, monitor: &Arc<dyn Monitor>) -> Result<Swept, Fa
     release(folder, &record, monitor, ended).await.map(|record| Swept::Cleaned(Box::new(record)))
 }
 
-async fn release(folder: &RunFolder, record: &Record, monitor: &Arc<dyn Monitor>, ended: bool) -> Result<Record, Failure> {
+async fn release(
+    folder: &RunFolder,
+    record: &Record,
+    monitor: &Arc<dyn Monitor>,
+    ended: bool,
+) -> Result<Record, Failure> {
     let origin = std::path::Path::new(&record.scenario.path);
     let secrets = Arc::new(Secrets::relative_to(origin.parent().unwrap_or(&folder.path)));
     let path = folder.scenario();

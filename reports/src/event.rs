@@ -363,10 +363,10 @@ pub struct EnvironmentFacts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Make the environment.
-    Provision,
     /// Find the snapshot and read its header and index.
     Locate,
+    /// Make the environment.
+    Provision,
     /// Fetch segments from the vault.
     Fetch,
     /// Check, decrypt and decompress.

@@ -48,9 +48,9 @@ mod tests {
             pattern: pattern.into(),
             because: "b".into(),
             owner: "o".into(),
-            until: "2027-01-31".parse().unwrap(),
+            until: "2027-01-31".parse().expect("a valid one"),
         };
-        exception.covers(subject, today.parse().unwrap())
+        exception.covers(subject, today.parse().expect("a valid one"))
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Facts of an environment, and filling them into texts of a scenario.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// One fact of an environment: programs see it as an environment variable, and `${NAME}` in a text stands for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,27 +34,48 @@ pub const FACTS: [Fact; 7] = [
     postgres("PGDATABASE", "Name of the restored database."),
 ];
 
+/// Why a text can't be filled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unfilled {
+    /// A name that is not known.
+    Unknown(String),
+    /// A `${` without its `}`.
+    Open,
+}
+
+impl fmt::Display for Unfilled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(name) => write!(f, "`${{{name}}}` is not known here"),
+            Self::Open => f.write_str("a `${` is not closed by `}`"),
+        }
+    }
+}
+
 /// Fills facts into a text: `${NAME}` becomes the value of that name, `$$` a single dollar. Any other dollar stays as
 /// it is, so a shell's `$HOME` passes untouched.
 ///
 /// # Errors
 /// What is wrong with the text: a name that is not in `values`, or a `${` without its `}`.
 pub fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String, String> {
+    filled(text, values).map_err(|unfilled| unfilled.to_string())
+}
+
+pub(crate) fn filled(text: &str, values: &BTreeMap<String, String>) -> Result<String, Unfilled> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        let (before, from) = rest.split_at(at);
+    while let Some((before, after)) = rest.split_once('$') {
         filled.push_str(before);
-        rest = if let Some(after) = from.strip_prefix("$$") {
+        rest = if let Some(after) = after.strip_prefix('$') {
             filled.push('$');
             after
-        } else if let Some(after) = from.strip_prefix("${") {
-            let (name, after) = after.split_once('}').ok_or("a `${` is not closed by `}`")?;
-            filled.push_str(values.get(name).ok_or_else(|| format!("`${{{name}}}` is not known here"))?);
+        } else if let Some(named) = after.strip_prefix('{') {
+            let (name, after) = named.split_once('}').ok_or(Unfilled::Open)?;
+            filled.push_str(values.get(name).ok_or_else(|| Unfilled::Unknown(name.into()))?);
             after
         } else {
             filled.push('$');
-            from.get(1..).unwrap_or_default()
+            after
         };
     }
     filled.push_str(rest);

@@ -11,6 +11,8 @@ struct Format {
     wrong: fn(&str) -> Option<&'static str>,
     /// How to write it.
     example: &'static str,
+    /// One that is right.
+    sample: &'static str,
 }
 
 const FORMATS: [Format; 3] = [
@@ -23,12 +25,14 @@ const FORMATS: [Format; 3] = [
             Err(_) => Some("is not a length of time"),
         },
         example: "Write numbers with units, the biggest first: `500ms`, `90s`, `15m`, `1h30m`, `7d`, `2w`.",
+        sample: "1h",
     },
     Format {
         name: "name",
         called: "a name",
         wrong: |text| Name::try_from(text.to_owned()).err().map(|_| "is not a name"),
         example: "Use 1 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends: `orders-db`.",
+        sample: "orders-db",
     },
     Format {
         name: "date",
@@ -38,6 +42,7 @@ const FORMATS: [Format; 3] = [
             _ => Some("is not a date"),
         },
         example: "Write year, month and day of a day that exists: `2027-01-31`.",
+        sample: "2027-01-31",
     },
 ];
 
@@ -62,6 +67,11 @@ pub(crate) fn example(name: &str) -> &'static str {
     find(name).map_or("Write text.", |format| format.example)
 }
 
+/// A text of this format that is right.
+pub(crate) fn sample(name: &str) -> &'static str {
+    find(name).map_or("something", |format| format.sample)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
@@ -84,6 +94,7 @@ mod tests {
         assert!(!found.is_empty());
         for name in found {
             assert!(super::find(&name).is_some(), "{name}");
+            assert_eq!(super::wrong(&name, super::sample(&name)), None, "{name}");
         }
     }
 }

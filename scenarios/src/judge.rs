@@ -218,7 +218,7 @@ mod tests {
     const NOW: &str = "2027-01-31T03:00:00Z";
 
     fn now() -> Timestamp {
-        NOW.parse().unwrap()
+        NOW.parse().expect("a valid one")
     }
 
     fn expect(condition: Condition) -> Expectations {
@@ -278,7 +278,8 @@ mod tests {
 
     #[test]
     fn age_is_counted_back_from_the_failure() {
-        let newer = |span: &str| Condition { newer_than: Some(span.parse().unwrap()), ..Condition::default() };
+        let newer =
+            |span: &str| Condition { newer_than: Some(span.parse().expect("a valid one")), ..Condition::default() };
         assert_eq!(judged(newer("1h"), text("2027-01-31 02:00:00+00")), Judgement::Holds);
         assert!(matches!(judged(newer("1h"), text("2027-01-31 01:59:59")), Judgement::Fails(_)));
         assert_eq!(judged(newer("1h"), text("2027-01-31T03:05:00Z")), Judgement::Holds);
@@ -299,9 +300,9 @@ mod tests {
 
     #[test]
     fn null_can_be_expected() {
-        let condition: Condition = serde_json::from_str(r#"{"equals": null}"#).unwrap();
+        let condition: Condition = serde_json::from_str(r#"{"equals": null}"#).expect("a valid one");
         assert_eq!(condition.equals, Some(Scalar::Null));
-        let condition: Condition = serde_json::from_str("{}").unwrap();
+        let condition: Condition = serde_json::from_str("{}").expect("a valid one");
         assert_eq!(condition, Condition::default());
     }
 

@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_field_says_what_it_takes() {
         let kinds = kinds();
-        let directory = kinds.iter().find(|kind| kind.name == "directory").unwrap();
+        let directory = kinds.iter().find(|kind| kind.name == "directory").expect("a valid one");
         let shown: Vec<String> =
             directory.fields.iter().map(|f| format!("{} {} {} {:?}", f.name, f.shape, f.required, f.default)).collect();
         assert_eq!(shown[0], "path text true None");

@@ -76,6 +76,11 @@ impl Node {
         Self { place: place_of(&raw.referenced), content }
     }
 
+    /// Whether it is neither a mapping nor a list.
+    pub(crate) fn is_scalar(&self) -> bool {
+        matches!(self.content, Content::Scalar(_))
+    }
+
     /// The same data as JSON. Of a doubled key the last value stays.
     pub(crate) fn to_json(&self) -> Value {
         match &self.content {
@@ -310,12 +315,12 @@ mod tests {
             "a": "NO", "b": "on", "c": "0755", "d": "1_000", "e": "2027-01-31", "f": "12:30", "g": 16, "h": 1.5,
             "i": null, "j": "true", "k": null,
         });
-        assert_eq!(Node::read(text).unwrap().to_json(), wanted);
+        assert_eq!(Node::read(text).expect("a valid one").to_json(), wanted);
     }
 
     #[test]
     fn aliases_and_merged_mappings_are_plain_values() {
-        let tree = Node::read("a: &x {k: 1}\nb: *x\nc: {<<: *x, z: 2}\n").unwrap();
+        let tree = Node::read("a: &x {k: 1}\nb: *x\nc: {<<: *x, z: 2}\n").expect("a valid one");
         assert_eq!(tree.to_json(), json!({"a": {"k": 1}, "b": {"k": 1}, "c": {"k": 1, "z": 2}}));
     }
 

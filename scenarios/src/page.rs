@@ -187,7 +187,7 @@ mod tests {
             .flat_map(|(_, family)| variants(&root["$defs"][*family]))
             .filter_map(|kind| definition(kind.fields?).map(String::from))
             .collect();
-        for (name, schema) in root["$defs"].as_object().unwrap() {
+        for (name, schema) in root["$defs"].as_object().expect("a valid one") {
             let speaks = schema["properties"].is_object() || schema["oneOf"].is_array();
             assert!(!speaks || SECTIONS.contains(&name.as_str()) || kinds.contains(name), "{name}");
         }
@@ -203,7 +203,7 @@ mod tests {
             .collect();
         let mut links = 0;
         for link in page.split("](#").skip(1) {
-            let target = link.split(')').next().unwrap();
+            let target = link.split(')').next().expect("a valid one");
             assert!(anchors.iter().any(|anchor| anchor == target), "{target}");
             links += 1;
         }

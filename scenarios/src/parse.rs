@@ -25,6 +25,9 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(schema::schema);
 /// Everything that is wrong with the text, each with its place and what to do. Secrets that stand in the text are masked.
 pub fn parse(name: &str, text: &str) -> Result<Scenario, Problems> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.len() > MAX_BYTES {
+        return Err(too_big(name));
+    }
     let mut secrets = Vec::new();
     examine(text, &mut secrets).map_err(|findings| Problems::new(name, text, findings, &Masks::of(text, secrets)))
 }
@@ -36,6 +39,7 @@ pub fn parse(name: &str, text: &str) -> Result<Scenario, Problems> {
 pub fn parse_bytes(name: &str, bytes: &[u8]) -> Result<Scenario, Problems> {
     match std::str::from_utf8(bytes) {
         Ok(text) => parse(name, text),
+        Err(_) if bytes.len() > MAX_BYTES => Err(too_big(name)),
         Err(error) => {
             let text = String::from_utf8_lossy(bytes);
             let finding = whole(
@@ -43,17 +47,18 @@ pub fn parse_bytes(name: &str, bytes: &[u8]) -> Result<Scenario, Problems> {
                 "the file is not UTF-8 text from here on",
                 "Save it as UTF-8. If it is an archive or a backup, another file was meant.",
             );
-            let shown = text.get(..text.len().min(MAX_BYTES)).unwrap_or_default();
-            Err(Problems::new(name, shown, vec![finding], &Masks::of(shown, Vec::new())))
+            Err(Problems::new(name, &text, vec![finding], &Masks::of(&text, Vec::new())))
         }
     }
 }
 
+fn too_big(name: &str) -> Problems {
+    let hint = format!("A scenario has at most {} KiB. Was another file meant?", MAX_BYTES / 1024);
+    let finding = whole(Place::new(0, 0), "the file is too big for a scenario", hint);
+    Problems::new(name, "", vec![finding], &Masks::of("", Vec::new()))
+}
+
 fn examine(text: &str, secrets: &mut Vec<Place>) -> Result<Scenario, Vec<Finding>> {
-    if text.len() > MAX_BYTES {
-        let hint = format!("A scenario has at most {} KiB. Was another file meant?", MAX_BYTES / 1024);
-        return Err(vec![whole(Place::new(0, 0), "the file is too big for a scenario", hint)]);
-    }
     let mut findings = rules::written_secrets(text);
     let tree = match Node::read(text) {
         Ok(tree) => tree,

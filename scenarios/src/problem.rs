@@ -12,6 +12,8 @@ use crate::secret::{Masks, printable};
 const TOLD: usize = 100;
 /// The most characters of a line that are shown.
 const WIDTH: usize = 100;
+/// The most bytes of a line, before and after its mark, that are looked at.
+const REACH: usize = 2048;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,7 +65,7 @@ impl Problems {
     /// Sets the findings into the text. `masks` says what is never shown of it.
     pub(crate) fn new(file: &str, text: &str, findings: Vec<Finding>, masks: &Masks) -> Self {
         let mut findings = findings;
-        findings.sort_by(|a, b| (a.place.start, a.path.to_string()).cmp(&(b.place.start, b.path.to_string())));
+        findings.sort_by_cached_key(|finding| (finding.place, finding.path.to_string()));
         let problems = findings.iter().take(TOLD).map(|finding| Problem::new(text, finding, masks)).collect();
         Self { file: file.into(), problems, more: findings.len().saturating_sub(TOLD) }
     }
@@ -76,9 +78,11 @@ impl Problem {
         let begin = before.rfind('\n').map_or(0, |at| at + 1);
         let rest = text.get(begin..).unwrap_or_default();
         let end = begin + rest.find('\n').unwrap_or(rest.len());
-        let shown = |c: char| if c == '\n' { c } else { printable(c) };
-        let clean = |words: &str| masks.scrub(text, words).chars().map(shown).collect::<String>();
-        let (excerpt, mark) = masks.line(text, begin..end, Place::new(start, finding.place.end.min(end)));
+        let clean = |words: &str| masks.scrub(words).chars().map(printable).collect::<String>();
+        let shown_from = floor(text, begin.max(start.saturating_sub(REACH)));
+        let shown_to = floor(text, end.min(start + REACH));
+        let mark = Place::new(start, finding.place.end.min(shown_to));
+        let (excerpt, mark) = masks.line(text, shown_from..shown_to, mark);
         let (excerpt, mark) = crop(excerpt.trim_end(), mark);
         Self {
             path: finding.path.to_string(),
@@ -86,7 +90,7 @@ impl Problem {
             column: text.get(begin..start).unwrap_or_default().chars().count() + 1,
             length: mark.len(),
             message: clean(&finding.message),
-            hint: clean(&finding.hint),
+            hint: finding.hint.lines().map(clean).collect::<Vec<_>>().join("\n"),
             excerpt,
             mark,
         }

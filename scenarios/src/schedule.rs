@@ -103,7 +103,8 @@ mod tests {
     }
 
     fn due(schedule: &Schedule, from: &str, until: &str) -> Vec<i64> {
-        let (mut at, until): (Timestamp, Timestamp) = (from.parse().unwrap(), until.parse().unwrap());
+        let (mut at, until): (Timestamp, Timestamp) =
+            (from.parse().expect("a valid one"), until.parse().expect("a valid one"));
         let mut found = Vec::new();
         while let Some(next) = schedule.next_after(at).filter(|next| *next < until) {
             found.push(next.as_second());
@@ -127,8 +128,8 @@ mod tests {
             "10 1 * 3-5 *",
         ] {
             let second = cron::Schedule::from_str(&format!("0 {expression}")).expect(expression);
-            let start = DateTime::<Utc>::from_str(from).unwrap();
-            let end = DateTime::<Utc>::from_str(until).unwrap();
+            let start = DateTime::<Utc>::from_str(from).expect("a valid one");
+            let end = DateTime::<Utc>::from_str(until).expect("a valid one");
             let theirs: Vec<i64> = second.after(&start).take_while(|at| *at < end).map(|at| at.timestamp()).collect();
             let ours = due(&schedule(expression, "UTC"), from, until);
             assert_eq!(ours, theirs, "{expression}");
@@ -145,7 +146,8 @@ mod tests {
 
     #[test]
     fn the_time_zone_counts() {
-        let at = schedule("0 3 * * *", "America/New_York").next_after("2027-01-31T00:00:00Z".parse().unwrap());
+        let at =
+            schedule("0 3 * * *", "America/New_York").next_after("2027-01-31T00:00:00Z".parse().expect("a valid one"));
         assert_eq!(at.map(|at| at.to_string()), Some("2027-01-31T08:00:00Z".into()));
     }
 
@@ -154,7 +156,7 @@ mod tests {
         for (expression, comes) in
             [("0 0 30 2 *", false), ("0 0 31 4,6,9,11 *", false), ("0 0 29 2 *", true), ("0 0 * * MON#5", true)]
         {
-            assert_eq!(ever(&cron(expression).unwrap()), comes, "{expression}");
+            assert_eq!(ever(&cron(expression).expect("a valid one")), comes, "{expression}");
         }
         assert_eq!(schedule("0 0 30 2 *", "UTC").next_after(Timestamp::UNIX_EPOCH), None);
     }

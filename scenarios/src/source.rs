@@ -140,7 +140,8 @@ impl Source {
         match self {
             Self::Directory(source) => {
                 let folder = format!("The folder {} with everything below it.", source.path.display());
-                let databases = source.sqlite.iter().map(|path| format!("The SQLite database {} in it.", path.display()));
+                let databases =
+                    source.sqlite.iter().map(|path| format!("The SQLite database {} in it.", path.display()));
                 std::iter::once(folder).chain(databases).collect()
             }
             Self::Sqlite(source) => vec![format!("The SQLite database {}.", source.path.display())],
@@ -159,7 +160,8 @@ impl Source {
         match self {
             Self::Directory(source) => {
                 let globs = source.exclude.iter().map(|glob| format!("Paths that match `{glob}` are left out."));
-                let mounts = source.one_file_system.then(|| "Other file systems mounted below the folder are left out.".into());
+                let mounts =
+                    source.one_file_system.then(|| "Other file systems mounted below the folder are left out.".into());
                 globs.chain(mounts).collect()
             }
             Self::Postgres(source) if !source.schemas.is_empty() => {

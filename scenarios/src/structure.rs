@@ -12,7 +12,9 @@ use crate::place::{Path, Place};
 use crate::problem::Finding;
 use crate::schema::{Variant, definition, follow, variants};
 use crate::suggest::{closest, listed};
-use crate::wording::{called, did_you_mean, explained, first_sentence, options, plain_value, remedy, wanted};
+use crate::wording::{
+    absent_value, called, did_you_mean, explained, first_sentence, options, plain_value, remedy, wanted,
+};
 
 /// What the walk found.
 #[derive(Debug, Default)]
@@ -83,14 +85,21 @@ impl<'a> Walk<'a> {
                 );
                 true
             }
-            Content::Map(entries) => {
-                let strange = entries.iter().filter(|e| !["env", "file", "credential"].contains(&e.key.as_str()));
-                self.found.secrets.extend(strange.filter(|e| leaf(&e.node)).map(|e| e.node.place));
+            Content::Map(_) | Content::List(_) => {
+                self.hide(node);
                 false
             }
-            Content::List(items) => {
-                self.found.secrets.extend(items.iter().filter(|item| leaf(item)).map(|item| item.place));
-                false
+        }
+    }
+
+    /// Marks what may be a secret in a place for references: everything but a reference's own name.
+    fn hide(&mut self, node: &Node) {
+        match &node.content {
+            Content::Scalar(_) => self.found.secrets.push(node.place),
+            Content::List(items) => items.iter().for_each(|item| self.hide(item)),
+            Content::Map(entries) => {
+                let name = |e: &&Entry| ["env", "file", "credential"].contains(&e.key.as_str()) && e.node.is_scalar();
+                entries.iter().filter(|entry| !name(entry)).for_each(|entry| self.hide(&entry.node));
             }
         }
     }
@@ -102,12 +111,12 @@ impl<'a> Walk<'a> {
                 self.kind(entries, choices, path, key);
             }
             Content::Scalar(Value::Null) => {
-                self.mend(path, Mend::Remove);
+                self.mend(path, Mend::one_of(choices));
                 self.say(path, key, format!("{} has no value", path.label()), explained(choices));
             }
             _ => {
                 let is = called(self.text, node);
-                self.mend(path, Mend::Remove);
+                self.mend(path, Mend::one_of(choices));
                 let message = format!("{} must be {}, but is {is}", path.label(), options(choices));
                 self.say(path, spot(node, key), message, explained(choices));
             }
@@ -130,7 +139,7 @@ impl<'a> Walk<'a> {
             None => {
                 let message = format!("{} must be {}, but is `{word}`", path.label(), options(choices));
                 let meant = closest(word, choices.iter().map(|choice| choice.word));
-                self.mend(path, meant.map_or(Mend::Remove, |meant| Mend::Replace(meant.into())));
+                self.mend(path, meant.map_or_else(|| Mend::one_of(choices), |meant| Mend::Replace(meant.into())));
                 self.say(path, node.place, message, meant.map_or_else(|| explained(choices), did_you_mean));
             }
         }
@@ -138,6 +147,9 @@ impl<'a> Walk<'a> {
 
     /// A mapping whose one key is the kind.
     fn kind(&mut self, entries: &[Entry], choices: &[Variant<'a>], path: &Path, key: Place) {
+        if self.not_indented(entries, choices, path) {
+            return;
+        }
         for entry in entries {
             let below = path.key(&entry.key);
             match choices.iter().find(|choice| choice.word == entry.key).map(|choice| choice.fields) {
@@ -150,7 +162,7 @@ impl<'a> Walk<'a> {
                 ),
                 None => {
                     let meant = closest(&entry.key, choices.iter().map(|choice| choice.word));
-                    self.mend(&below, meant.map_or(Mend::Remove, |meant| Mend::Rename(meant.into())));
+                    self.mend(&below, meant.map_or(Mend::StandIn(None), |meant| Mend::Rename(meant.into())));
                     let message = format!("`{}` is not a kind of {}", entry.key, path.label());
                     self.say(&below, entry.place, message, meant.map_or_else(|| explained(choices), did_you_mean));
                 }
@@ -168,8 +180,29 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The usual slip: a kind's fields stand beside it instead of below it. True if that is what happened.
+    fn not_indented(&mut self, entries: &[Entry], choices: &[Variant<'a>], path: &Path) -> bool {
+        let [kind, beside @ ..] = entries else { return false };
+        let choice = choices.iter().find(|choice| choice.word == kind.key);
+        let Some(fields) = choice.and_then(|choice| choice.fields).map(|fields| follow(self.root, fields)) else {
+            return false;
+        };
+        let slipped = is_null(&kind.node) && beside.iter().all(|entry| fields["properties"].get(&entry.key).is_some());
+        let (true, Some(first)) = (slipped, beside.first()) else { return false };
+        let named = listed(beside.iter().map(|entry| entry.key.as_str()));
+        let verb = if beside.len() == 1 { "stands" } else { "stand" };
+        self.mend(path, Mend::StandIn(None));
+        self.say(
+            &path.key(&first.key),
+            first.place,
+            format!("{named} {verb} beside `{}` instead of below it", kind.key),
+            format!("Indent further what belongs to `{}`.", kind.key),
+        );
+        true
+    }
+
     fn map(&mut self, entries: &[Entry], schema: &'a Value, path: &Path, key: Place) {
-        let mut misspelt = Vec::new();
+        let mut present: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
         for entry in entries {
             let below = path.key(&entry.key);
             let free = &schema["additionalProperties"];
@@ -179,10 +212,10 @@ impl<'a> Walk<'a> {
                     self.named(entry, schema, path);
                     self.entry(entry, free, &below, false);
                 }
-                None => misspelt.extend(self.unknown(entry, schema, path)),
+                None => present.extend(self.unknown(entry, schema, path)),
             }
         }
-        self.missing(entries, schema, &misspelt, path, key);
+        self.missing(&present, schema, path, key);
         if entries.is_empty() && schema["minProperties"].as_u64().unwrap_or(0) > 0 {
             let keys: Vec<&str> = keys(schema).collect();
             let hint = if keys.is_empty() {
@@ -196,8 +229,7 @@ impl<'a> Walk<'a> {
 
     fn entry(&mut self, entry: &Entry, schema: &'a Value, path: &Path, required: bool) {
         let target = follow(self.root, schema);
-        let null = matches!(entry.node.content, Content::Scalar(Value::Null));
-        if null && target["type"].is_string() {
+        if is_null(&entry.node) && target["type"].is_string() {
             self.empty(path, entry.place, target, required);
         } else {
             self.node(&entry.node, schema, path, entry.place);
@@ -212,7 +244,7 @@ impl<'a> Walk<'a> {
         }
         let meant = closest(&entry.key, words.iter().map(|word| word.word));
         let below = path.key(&entry.key);
-        self.mend(&below, Mend::Remove);
+        self.mend(&below, Mend::StandIn(None));
         let message = format!("`{}` is not known in {}", entry.key, path.label());
         self.say(&below, entry.place, message, meant.map_or_else(|| explained(&words), did_you_mean));
     }
@@ -222,17 +254,19 @@ impl<'a> Walk<'a> {
         let meant = closest(&entry.key, keys(schema));
         let below = path.key(&entry.key);
         let hint = meant.map_or_else(|| format!("Known here: {}.", listed(keys(schema))), did_you_mean);
-        self.mend(&below, meant.map_or(Mend::Remove, |meant| Mend::Rename(meant.into())));
+        self.mend(&below, meant.map_or(Mend::StandIn(None), |meant| Mend::Rename(meant.into())));
         self.say(&below, entry.place, format!("`{}` is not a key of {}", entry.key, path.label()), hint);
         meant
     }
 
-    fn missing(&mut self, entries: &[Entry], schema: &'a Value, misspelt: &[&str], path: &Path, key: Place) {
-        let absent: Vec<&str> = required(schema)
-            .filter(|name| !misspelt.contains(name) && !entries.iter().any(|entry| entry.key == *name))
-            .collect();
+    /// `present` names the keys that are there, and those that were meant.
+    fn missing(&mut self, present: &[&str], schema: &'a Value, path: &Path, key: Place) {
+        let absent: Vec<&str> = required(schema).filter(|name| !present.contains(name)).collect();
         if absent.is_empty() {
             return;
+        }
+        for name in &absent {
+            self.mend(&path.key(name), Mend::stand_in(follow(self.root, &schema["properties"][*name])));
         }
         let verb = if absent.len() == 1 { "is" } else { "are" };
         let inside = if path.is_root() { String::new() } else { format!(" in {}", path.label()) };
@@ -265,7 +299,7 @@ impl<'a> Walk<'a> {
         if let Some(least) = schema["minimum"].as_i64()
             && value.as_i64().is_some_and(|number| number < least)
         {
-            self.mend(path, Mend::Remove);
+            self.mend(path, Mend::stand_in(schema));
             let message = format!("{label} must not be below {least}, but is {value}");
             return self.say(path, node.place, message, format!("Write {least} or more."));
         }
@@ -274,7 +308,7 @@ impl<'a> Walk<'a> {
             return self.say(path, node.place, format!("{label} is empty"), "Write something between the quotes.");
         }
         if let Some((message, hint)) = schema["format"].as_str().and_then(|name| format::wrong(name, text)) {
-            self.mend(path, Mend::Remove);
+            self.mend(path, Mend::stand_in(schema));
             self.say(path, node.place, format!("{label} {message}"), hint);
         }
     }
@@ -285,16 +319,18 @@ impl<'a> Walk<'a> {
             self.mend(path, Mend::Replace(json!({})));
             format!("Write `{}: {{}}` to take it with its defaults.", path.last())
         } else {
-            self.mend(path, Mend::Remove);
-            let or = if required { "" } else { ", or take the line away" };
-            format!("Write {} there{or}.", wanted(schema))
+            self.mend(path, Mend::stand_in(schema));
+            absent_value(schema, required)
         };
         self.say(path, key, format!("{} has no value", path.label()), hint);
     }
 
     fn mistyped(&mut self, node: &Node, schema: &Value, path: &Path, key: Place) {
+        if holds_references(schema) {
+            self.hide(node);
+        }
         let meant = plain_value(self.text, node, schema);
-        self.mend(path, meant.map_or(Mend::Remove, Mend::Replace));
+        self.mend(path, meant.map_or_else(|| Mend::stand_in(schema), Mend::Replace));
         let message = format!("{} must be {}, but is {}", path.label(), wanted(schema), called(self.text, node));
         let hint = remedy(self.text, node, schema, path);
         self.say(path, spot(node, key), message, hint);
@@ -338,6 +374,13 @@ fn has_defaults(schema: &Value) -> bool {
     schema["properties"].is_object() && schema["required"].is_null() && schema["minProperties"].is_null()
 }
 
+/// Whether references to secrets stand directly in such a value, so that a secret may stand there by mistake.
+fn holds_references(schema: &Value) -> bool {
+    let properties = schema["properties"].as_object().into_iter().flat_map(Map::values);
+    let mut below = [&schema["items"], &schema["additionalProperties"]].into_iter().chain(properties);
+    below.any(|schema| definition(schema) == Some("Reference"))
+}
+
 fn is(value: &Value, kind: &str) -> bool {
     match kind {
         "string" => value.is_string(),
@@ -348,10 +391,10 @@ fn is(value: &Value, kind: &str) -> bool {
     }
 }
 
-fn leaf(node: &Node) -> bool {
-    matches!(node.content, Content::Scalar(_))
+fn is_null(node: &Node) -> bool {
+    matches!(node.content, Content::Scalar(Value::Null))
 }
 
 fn spot(node: &Node, key: Place) -> Place {
-    if leaf(node) { node.place } else { key }
+    if node.is_scalar() { node.place } else { key }
 }

@@ -3,13 +3,15 @@
 /// The candidate that `wrong` is most likely meant to be, if any is near enough.
 pub(crate) fn closest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
-    let wrong = plain(wrong);
-    let distance = |candidate: &str| strsim::damerau_levenshtein(&wrong, &plain(candidate));
-    let near = |candidate: &&str| {
-        let room = (candidate.chars().count().min(wrong.chars().count()) / 3).max(1);
-        wrong.chars().count() < 64 && distance(candidate) <= room
+    let (wrong, count) = (plain(wrong), wrong.chars().count());
+    let distance = |candidate: &'a str| {
+        let length = candidate.chars().count();
+        let room = (length.min(count) / 3).max(1);
+        let near = length.abs_diff(count) <= room;
+        near.then(|| strsim::damerau_levenshtein(&wrong, &plain(candidate))).filter(|distance| *distance <= room)
     };
-    candidates.into_iter().filter(near).min_by_key(|candidate| distance(candidate))
+    let near = candidates.into_iter().filter_map(|candidate| Some((distance(candidate)?, candidate)));
+    near.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }
 
 /// "`a`, `b` and `c`".
@@ -37,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_finger_is_understood_and_another_word_is_not() {
-        assert_eq!(closest("ownr", ["owner", "title"]), Some("owner"));
+        assert_eq!(closest("owners", ["owner", "title"]), Some("owner"));
         assert_eq!(closest("Owner", ["owner"]), Some("owner"));
         assert_eq!(closest("one-file-system", ["one_file_system"]), Some("one_file_system"));
         assert_eq!(closest("directroy", ["directory", "sqlite"]), Some("directory"));

@@ -1,6 +1,6 @@
 //! How the structure's mistakes are put into words: what was wanted, what is there, what to write instead.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::format;
 use crate::node::{Content, Node};
@@ -63,22 +63,52 @@ pub(crate) fn remedy(text: &str, node: &Node, schema: &Value, path: &Path) -> St
             )
         }
         (Content::Scalar(_), Some("array")) => format!("Write a list, also for a single item: `{before}[{raw}]`."),
-        (_, Some("array")) => "Put a hyphen before each item.".into(),
+        (_, Some("array")) => "Put a hyphen before each item, also before a single one.".into(),
         (_, Some("object")) => match schema["properties"].as_object() {
             Some(properties) if path.is_root() => {
-                format!("Write its keys without hyphens: {}.", listed(properties.keys().map(String::as_str)))
+                format!(
+                    "Write its keys, each at the beginning of a line: {}.",
+                    listed(properties.keys().map(String::as_str))
+                )
             }
-            Some(properties) => {
-                format!("Write its fields below it: {}.", listed(Map::keys(properties).map(String::as_str)))
+            Some(_) if node.is_scalar() && main_field(schema).is_some() => {
+                format!("Write `{before}{{{}: {raw}}}`.", main_field(schema).unwrap_or_default())
             }
-            None => "Write `name: value` lines below it.".into(),
+            Some(properties) => below(properties),
+            None if node.is_scalar() => "Write `name: value` lines below it.".into(),
+            None => "Take the hyphens away: it is made of `name: value` lines.".into(),
         },
+        (Content::Map(_), Some("string")) => {
+            "Write text there. If it is one text with a colon in it, put it in quotes.".into()
+        }
         (_, None) => "Write one value. To allow several texts, use `matches: \"^(one|other)$\"`.".into(),
         _ => format!("Write {} there.", wanted(schema)),
     }
 }
 
-/// The value that was meant, if only its quotes are wrong.
+/// What to write where a key has no value.
+pub(crate) fn absent_value(schema: &Value, required: bool) -> String {
+    let or = if required { "" } else { ", or take the line away" };
+    match schema["properties"].as_object() {
+        Some(properties) => below(properties),
+        None => format!("Write {} there{or}.", wanted(schema)),
+    }
+}
+
+fn below(properties: &Map<String, Value>) -> String {
+    format!("Write its fields below it: {}.", listed(properties.keys().map(String::as_str)))
+}
+
+/// The field that a value belongs to which stands in place of a whole mapping.
+fn main_field(schema: &Value) -> Option<&str> {
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    match required.as_slice() {
+        [only] => Some(only),
+        _ => schema["properties"].get("equals").map(|_| "equals"),
+    }
+}
+
+/// The value that was meant, if only its quotes or its key are wrong.
 pub(crate) fn plain_value(text: &str, node: &Node, schema: &Value) -> Option<Value> {
     match (&node.content, schema["type"].as_str()?) {
         (Content::Scalar(Value::Number(_) | Value::Bool(_)), "string") if schema["format"].is_null() => {
@@ -88,13 +118,14 @@ pub(crate) fn plain_value(text: &str, node: &Node, schema: &Value) -> Option<Val
         (Content::Scalar(Value::String(text)), "number") => {
             text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from)
         }
+        (Content::Scalar(value), "object") => main_field(schema).map(|name| json!({ name: value })),
         _ => None,
     }
 }
 
-/// The node as it is written.
+/// The node as it is written, its first line.
 fn raw<'a>(text: &'a str, node: &Node) -> &'a str {
-    text.get(node.place.start..node.place.end).unwrap_or_default()
+    text.get(node.place.start..node.place.end).and_then(|raw| raw.lines().next()).unwrap_or_default()
 }
 
 /// The words of a choice: "`a`, `b` or `c`".

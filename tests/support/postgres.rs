@@ -27,9 +27,15 @@ impl Cluster {
         let cluster = Self { folder, bin: newest_bin(), account };
         let data = cluster.data();
         must(cluster.program("initdb").args(["-A", "trust", "-U", "postgres", "--no-sync", "-D"]).arg(&data));
-        let options = format!("-c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off", cluster.socket().display());
+        let options =
+            format!("-c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off", cluster.socket().display());
         let mut start = cluster.program("pg_ctl");
-        start.args(["-w", "-l"]).arg(cluster.folder.path().join("log")).arg("-D").arg(&data).args(["-o", &options, "start"]);
+        start
+            .args(["-w", "-l"])
+            .arg(cluster.folder.path().join("log"))
+            .arg("-D")
+            .arg(&data)
+            .args(["-o", &options, "start"]);
         let started = start.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("pg_ctl starts");
         assert!(started.success(), "{}", fs::read_to_string(cluster.folder.path().join("log")).unwrap_or_default());
         cluster.sql_in("postgres", "CREATE DATABASE shop");

@@ -127,14 +127,19 @@ impl World {
     pub fn wait_for(&self, text: &str) {
         let since = Instant::now();
         while !self.newest_journal().contains(text) {
-            assert!(since.elapsed() < Duration::from_secs(120), "the journal never said {text}: {}", self.newest_journal());
+            assert!(
+                since.elapsed() < Duration::from_secs(120),
+                "the journal never said {text}: {}",
+                self.newest_journal()
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
     /// Folders of the runs, oldest first.
     pub fn runs(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.path("state/runs")).map(|entries| entries.flatten().map(|entry| entry.path()).collect());
+        let entries =
+            fs::read_dir(self.path("state/runs")).map(|entries| entries.flatten().map(|entry| entry.path()).collect());
         let mut runs: Vec<PathBuf> = entries.unwrap_or_default();
         runs.sort();
         runs
@@ -161,8 +166,10 @@ impl World {
 
     /// Whatever a run may have left outside its journal and reports.
     pub fn leftovers(&self) -> Vec<PathBuf> {
-        let mut left: Vec<PathBuf> = self.runs().into_iter().map(|run| run.join("scratch")).filter(|p| p.exists()).collect();
-        let snapshots = fs::read_dir(self.path("vault/snapshots")).map(|entries| entries.flatten().map(|e| e.path()).collect());
+        let mut left: Vec<PathBuf> =
+            self.runs().into_iter().map(|run| run.join("scratch")).filter(|p| p.exists()).collect();
+        let snapshots =
+            fs::read_dir(self.path("vault/snapshots")).map(|entries| entries.flatten().map(|e| e.path()).collect());
         let snapshots: Vec<PathBuf> = snapshots.unwrap_or_default();
         left.extend(snapshots.into_iter().filter(|snapshot| !snapshot.join("snapshot.json").exists()));
         left

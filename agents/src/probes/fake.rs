@@ -13,6 +13,7 @@ use crate::{CanarySeen, Clock, Error, Format, Identity, Index, Kind, OpenReader,
 pub(crate) enum Reply {
     Rows(Rows),
     Error(Kind),
+    Unreachable,
     Never,
 }
 
@@ -111,6 +112,7 @@ impl Environment for Fake {
         match &self.reply {
             Reply::Rows(rows) => Ok(rows.clone()),
             Reply::Error(kind) => Err(Error::new(*kind, format!("running `{sql}`"))),
+            Reply::Unreachable => Err(Error::new(Kind::Unavailable, "connecting").temporary()),
             Reply::Never => {
                 tokio::time::sleep(Duration::from_secs(600)).await;
                 Ok(Rows::default())

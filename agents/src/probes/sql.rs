@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{Seen, Within, fill, whole};
 use crate::scratches::Rows;
-use crate::{Kind, Result};
+use crate::{Error, Kind, Result};
 
 pub(super) async fn observe(probe: &SqlProbe, within: Within<'_>) -> Result<Seen> {
     let query = fill(&probe.query, within.facts)?;
@@ -16,14 +16,16 @@ pub(super) async fn observe(probe: &SqlProbe, within: Within<'_>) -> Result<Seen
     match timeout(probe.timeout.duration(), answer).await {
         Err(_) => Ok(Seen::Nothing(format!("the query ran longer than {}", probe.timeout))),
         Ok(Ok(rows)) => Ok(Seen::Values(values(rows))),
-        Ok(Err(error)) if about_the_database(error.kind()) => Ok(Seen::Nothing(error.chain())),
+        Ok(Err(error)) if about_the_database(&error) => Ok(Seen::Nothing(error.chain())),
         Ok(Err(error)) => Err(error),
     }
 }
 
-/// Whether a failed query says something about what was restored: a table or the file is missing, or is damaged.
-fn about_the_database(kind: Kind) -> bool {
-    matches!(kind, Kind::Corrupt | Kind::Unrestorable | Kind::NotFound | Kind::Unavailable | Kind::TimedOut)
+/// Whether a failed query says something about what was restored: a table or the file is missing, or is damaged. That the throw-away
+/// server itself can't be reached (which may go away by itself) does not.
+fn about_the_database(error: &Error) -> bool {
+    let kinds = [Kind::Corrupt, Kind::Unrestorable, Kind::NotFound, Kind::Unavailable, Kind::TimedOut];
+    kinds.contains(&error.kind()) && !error.is_temporary()
 }
 
 fn values(rows: Rows) -> Observation {

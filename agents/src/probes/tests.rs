@@ -269,6 +269,8 @@ async fn sql_that_fails_says_something_about_the_backup_unless_the_host_is_at_fa
         fake.reply = Reply::Error(kind);
         assert_eq!(fake.see(probe.clone()).await.expect_err("the host").kind(), kind);
     }
+    fake.reply = Reply::Unreachable;
+    assert_eq!(fake.see(probe.clone()).await.expect_err("the throw-away server").kind(), Kind::Unavailable);
     fake.reply = Reply::Never;
     assert_eq!(fake.nothing(probe).await, "the query ran longer than 100ms");
 }

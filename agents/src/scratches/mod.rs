@@ -1,5 +1,6 @@
 //! Scratches: kinds of throw-away place. One file a kind; provisioning one gives an [`Environment`].
 
+mod directory;
 mod postgres;
 
 use std::collections::BTreeMap;
@@ -10,11 +11,23 @@ use drill_scenarios::{Level, Newest};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::directory::DirectoryScratch;
+pub(crate) use self::postgres::PostgresScratch;
 use crate::mark::Removal;
 use crate::sources::Note;
 use crate::{CanarySeen, Context, Format, Identity, Index, OpenReader, Result};
 
-pub use postgres::PostgresScratch;
+/// The kind of scratch that a scenario names: one row a kind. Nothing is made yet.
+///
+/// # Errors
+/// Those of settings that can't work.
+pub fn open(scratch: &drill_scenarios::Scratch) -> Result<Box<dyn Scratch>> {
+    use drill_scenarios::Scratch as Named;
+    Ok(match scratch {
+        Named::Directory(scratch) => Box::new(DirectoryScratch::open(scratch)),
+        Named::Postgres(scratch) => Box::new(PostgresScratch::open(scratch)?),
+    })
+}
 
 /// Where an environment is, before it is made: what its lease says. Every folder carries the run's mark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

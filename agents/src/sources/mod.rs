@@ -1,14 +1,48 @@
 //! Sources: what is backed up. One file a kind; the kinds and their options are the scenario language's.
 
+mod directory;
 mod postgres;
+mod sqlite;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use drill_scenarios::Content;
 use jiff::Timestamp;
 
+pub(crate) use self::directory::DirectorySource;
+pub(crate) use self::postgres::PostgresSource;
+use self::sqlite::SqliteSource;
 use crate::mark::Removal;
-use crate::{Canary, Context, Identity, Index, Result, SealWriter};
+use crate::{Canary, Context, Format, Identity, Index, Result, SealWriter, Secrets};
 
-pub use postgres::PostgresSource;
+/// The source that a scenario names: one row a kind. Nothing is reached yet.
+///
+/// # Errors
+/// Those of settings that can't work.
+pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<Box<dyn Source>> {
+    use drill_scenarios::Source as Named;
+    Ok(match source {
+        Named::Directory(source) => Box::new(DirectorySource::open(source, secrets.base())?),
+        Named::Sqlite(source) => Box::new(SqliteSource::open(source, secrets.base())?),
+        Named::Postgres(source) => Box::new(PostgresSource::open(source, secrets)?),
+        Named::Command(_) => return Err(crate::Error::new(crate::Kind::Config, "x")),
+    })
+}
+
+/// Format of the stream that this source writes.
+pub fn format(source: &drill_scenarios::Source) -> Format {
+    use drill_scenarios::Source as Named;
+    match source {
+        Named::Directory(_) | Named::Sqlite(_) => Format::Tar,
+        Named::Postgres(_) => Format::PgDump,
+        Named::Command(source) => match &source.content {
+            Content::Tar => Format::Tar,
+            Content::File(name) => Format::File(name.clone()),
+            Content::PgDump => Format::PgDump,
+        },
+    }
+}
 
 /// What is backed up. It is only read, but for a canary that the scenario allows.
 ///

@@ -24,8 +24,10 @@ struct Checked {
 pub(super) fn check(options: &Options, arguments: &Arguments) -> Ended {
     let mut all = Vec::new();
     for file in &arguments.scenarios {
-        let text = std::fs::read(file).map_err(|cause| Failure::usage(format!("reading {}: {cause}", file.display())))?;
-        let text = String::from_utf8(text).map_err(|_| Failure::usage(format!("{} is not UTF-8 text", file.display())))?;
+        let text =
+            std::fs::read(file).map_err(|cause| Failure::usage(format!("reading {}: {cause}", file.display())))?;
+        let text =
+            String::from_utf8(text).map_err(|_| Failure::usage(format!("{} is not UTF-8 text", file.display())))?;
         let problems = drill_scenarios::parse(&file.display().to_string(), &text).err();
         if !options.json {
             match &problems {

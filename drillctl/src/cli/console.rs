@@ -112,7 +112,9 @@ fn ended(stage: Stage, end: &StageEnd, secs: f64) -> String {
     let name = format!("{:<10}", stage.to_string());
     match end {
         StageEnd::Done => format!("{} {:>9}", name.bold(), time.dimmed()),
-        StageEnd::Error { error, .. } => format!("{} {:>9}  {} {error}", name.bold(), time.dimmed(), "error:".red().bold()),
+        StageEnd::Error { error, .. } => {
+            format!("{} {:>9}  {} {error}", name.bold(), time.dimmed(), "error:".red().bold())
+        }
         StageEnd::TimedOut => format!("{} {:>9}  {}", name.bold(), time.dimmed(), "its deadline passed".red()),
         StageEnd::Interrupted => format!("{} {:>9}  {}", name.bold(), time.dimmed(), "interrupted".yellow()),
     }

@@ -51,7 +51,8 @@ fn host(options: &Options) -> Finding {
 /// Looks at every part of a scenario, whatever the others say.
 async fn scenario(options: &Options, file: ScenarioFile, findings: &mut Vec<Finding>) -> Result<(), Failure> {
     let secrets = file.secrets();
-    let folder = options.state_folder()?.join("runs").join("planned");
+    let folder = std::path::absolute(options.state_folder()?.join("runs").join("planned"))
+        .map_err(|cause| Failure::io("finding", "the state folder", cause))?;
     let cx = Context::new("planned", &folder, Clock::system(), secrets.clone());
     let scenario = &file.scenario;
     let mut look = |part: &str, found: Result<String, Failure>| {

@@ -52,7 +52,8 @@ pub(super) fn keys(options: &Options, command: &Command) -> Ended {
 fn new(options: &Options, arguments: &NewArguments) -> Ended {
     let file = &arguments.file;
     let (text, public) = seal::generate(KeyKind::default(), &Clock::system());
-    let mut made = File::options().write(true).create_new(true).mode(0o600).open(file).map_err(|cause| refused(file, cause))?;
+    let mut made =
+        File::options().write(true).create_new(true).mode(0o600).open(file).map_err(|cause| refused(file, cause))?;
     let written = made.write_all(text.expose_secret().as_bytes()).and_then(|()| made.sync_all());
     written.map_err(|cause| Failure::io("writing", file.display(), cause))?;
     if options.json {
@@ -61,7 +62,10 @@ fn new(options: &Options, arguments: &NewArguments) -> Ended {
     }
     say(public);
     if !options.quiet {
-        tell(format_args!("{} opens every snapshot that is sealed to this key: keep a copy where the backups are not", file.display()));
+        tell(format_args!(
+            "{} opens every snapshot that is sealed to this key: keep a copy where the backups are not",
+            file.display()
+        ));
     }
     Ok(0)
 }

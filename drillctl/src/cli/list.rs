@@ -37,7 +37,9 @@ pub(super) fn list(options: &Options, arguments: &Arguments) -> Ended {
             break;
         }
         match folder.record() {
-            Ok(record) if arguments.scenario.as_ref().is_none_or(|name| *name == record.scenario.name) => rows.push(row(record)),
+            Ok(record) if arguments.scenario.as_ref().is_none_or(|name| *name == record.scenario.name) => {
+                rows.push(row(record))
+            }
             Ok(_) => {}
             Err(failure) => tell(format_args!("{}: {failure}", folder.run)),
         }

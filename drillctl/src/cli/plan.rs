@@ -8,6 +8,7 @@ use drill_reports::amount::bytes;
 use serde::Serialize;
 
 use super::{Ended, Options, say, say_json};
+use crate::failure::Failure;
 use crate::plan::{Choice, Forecast, Plan, ScenarioFile};
 
 #[derive(Debug, Args)]
@@ -26,7 +27,8 @@ struct Planned<'a> {
 pub(super) async fn plan(options: &Options, arguments: &Arguments) -> Ended {
     let file = ScenarioFile::read(&arguments.scenario)?;
     let secrets = file.secrets();
-    let folder = options.state_folder()?.join("runs").join("planned");
+    let folder = std::path::absolute(options.state_folder()?.join("runs").join("planned"))
+        .map_err(|cause| Failure::io("finding", "the state folder", cause))?;
     let cx = Context::new("planned", &folder, Clock::system(), secrets.clone());
     let plan = Plan::build(&cx, file, Choice::Capture).await.map_err(|failure| failure.scrubbed(&secrets))?;
     let planned = Planned { scenario: plan.scenario().name.as_str(), steps: steps(&plan), forecast: &plan.forecast };
@@ -37,9 +39,16 @@ pub(super) async fn plan(options: &Options, arguments: &Arguments) -> Ended {
         planned.steps.iter().enumerate().for_each(|(at, step)| say(format_args!("{:>3}. {step}", at + 1)));
         planned.forecast.space.iter().for_each(|space| {
             let (needed, free) = (bytes(space.needed), bytes(space.free));
-            say(format_args!("     space for the {}: {needed} of {free} free in {}", space.purpose, space.folder.display()));
+            say(format_args!(
+                "     space for the {}: {needed} of {free} free in {}",
+                space.purpose,
+                space.folder.display()
+            ));
         });
-        plan.keys.warnings().iter().for_each(|note| say(format_args!("     note: {}: {}", note.subject, note.statement)));
+        plan.keys
+            .warnings()
+            .iter()
+            .for_each(|note| say(format_args!("     note: {}: {}", note.subject, note.statement)));
     }
     Ok(0)
 }
@@ -50,21 +59,32 @@ fn steps(plan: &Plan) -> Vec<String> {
     let forecast = &plan.forecast;
     let recipients = plan.keys.recipients().join(", ");
     let mut steps = vec![
-        format!("Capture the {} source: about {}, {} items", scenario.source.kind(), bytes(forecast.stream_bytes), forecast.items),
+        format!(
+            "Capture the {} source: about {}, {} items",
+            scenario.source.kind(),
+            bytes(forecast.stream_bytes),
+            forecast.items
+        ),
         format!("Seal it to {recipients} and store it in {}", plan.vault.location()),
         format!("Provision a {} scratch in {}", scenario.scratch.kind(), plan.place.folder.display()),
         format!("Restore: about {}", bytes(forecast.restored_bytes)),
-        format!("Verify: compare {}", match scenario.verify.level {
-            drill_scenarios::Level::Count => "names and numbers",
-            drill_scenarios::Level::Content => "everything",
-        }),
+        format!(
+            "Verify: compare {}",
+            match scenario.verify.level {
+                drill_scenarios::Level::Count => "names and numbers",
+                drill_scenarios::Level::Content => "everything",
+            }
+        ),
     ];
     if let Some(app) = &scenario.app {
         steps.push(format!("Start the app {}", app.argv.join(" ")));
     }
-    steps.extend(scenario.checks.iter().map(|check| {
-        format!("Check that {}: {}", check.name, drill_scenarios::describe(&check.expect))
-    }));
+    steps.extend(
+        scenario
+            .checks
+            .iter()
+            .map(|check| format!("Check that {}: {}", check.name, drill_scenarios::describe(&check.expect))),
+    );
     steps.push("Release everything".into());
     steps
 }

@@ -26,7 +26,9 @@ pub(super) async fn sweep(options: &Options) -> Ended {
     for (folder, swept) in sweep::sweep(&options.store()?, &monitor).await? {
         match swept {
             Ok(Swept::Nothing) => {}
-            Ok(Swept::Empty) => rows.push(Row { run: folder.run, removed: vec!["its empty folder".into()], leaked: Vec::new() }),
+            Ok(Swept::Empty) => {
+                rows.push(Row { run: folder.run, removed: vec!["its empty folder".into()], leaked: Vec::new() })
+            }
             Ok(Swept::Cleaned(record)) => {
                 code = if record.release.leaked.is_empty() { code } else { LEAKED };
                 rows.push(Row { run: folder.run, removed: record.release.removed, leaked: record.release.leaked });

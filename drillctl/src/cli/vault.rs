@@ -99,9 +99,20 @@ fn reach(options: &Options, scenario: &std::path::Path) -> Result<Reached, Failu
 async fn list(options: &Options, arguments: &ListArguments) -> Ended {
     let Reached { cx, vault, .. } = reach(options, &arguments.scenario)?;
     let listing = vault.list().await.map_err(|error| Failure::from(error).scrubbed(&cx.secrets))?;
-    let whole = listing.snapshots.into_iter().map(|header| Row { id: header.id.clone(), state: "whole", header: Some(header), problem: None });
-    let damaged = listing.damaged.into_iter().map(|(id, error)| Row { id, state: "damaged", header: None, problem: Some(error.chain()) });
-    let incomplete = listing.incomplete.into_iter().map(|id| Row { id, state: "incomplete", header: None, problem: None });
+    let whole = listing.snapshots.into_iter().map(|header| Row {
+        id: header.id.clone(),
+        state: "whole",
+        header: Some(header),
+        problem: None,
+    });
+    let damaged = listing.damaged.into_iter().map(|(id, error)| Row {
+        id,
+        state: "damaged",
+        header: None,
+        problem: Some(error.chain()),
+    });
+    let incomplete =
+        listing.incomplete.into_iter().map(|id| Row { id, state: "incomplete", header: None, problem: None });
     let rows: Vec<Row> = whole.chain(damaged).chain(incomplete).collect();
     if options.json {
         say_json(&rows);
@@ -114,7 +125,8 @@ async fn list(options: &Options, arguments: &ListArguments) -> Ended {
 fn line(row: &Row) -> String {
     match (&row.header, &row.problem) {
         (Some(header), _) => {
-            let (taken, plain, sealed) = (instant(header.taken_at), bytes(header.stream_bytes()), bytes(header.sealed_bytes()));
+            let (taken, plain, sealed) =
+                (instant(header.taken_at), bytes(header.stream_bytes()), bytes(header.sealed_bytes()));
             format!("{}  {taken}  {:<9} {plain:>10} {sealed:>10} sealed", row.id, header.source)
         }
         (None, Some(problem)) => format!("{}  {} {problem}", row.id, row.state.red().bold()),
@@ -151,7 +163,10 @@ async fn verify(options: &Options, arguments: &VerifyArguments) -> Ended {
 
 fn tell_verified(verified: &Verified) {
     verified.damage.iter().for_each(|damage| say(format_args!("{} {damage}", "✘".red().bold())));
-    verified.strangers.iter().for_each(|name| say(format_args!("{} {name} does not belong to the snapshot", "✘".red().bold())));
+    verified
+        .strangers
+        .iter()
+        .for_each(|name| say(format_args!("{} {name} does not belong to the snapshot", "✘".red().bold())));
     if verified.damage.is_empty() {
         say(format_args!("{} every sealed file of {} has its recorded SHA-256", "✔".green(), verified.id));
         if let Some(key) = &verified.opened_with {

@@ -52,7 +52,8 @@ async fn plant(engine: &mut Engine<'_>) -> Result<Option<String>, Stop> {
     if !plan.scenario().source.plants_canary() {
         return Ok(None);
     }
-    let lease = engine.leases.take(CANARY, format!("canary in the {} source", plan.scenario().source.kind()), &cx.run)?;
+    let lease =
+        engine.leases.take(CANARY, format!("canary in the {} source", plan.scenario().source.kind()), &cx.run)?;
     let canary = Canary { run: cx.run.clone(), nonce: engine.nonce.clone(), planted_at: cx.clock.now() };
     plan.source.plant(cx, &canary).await?;
     Ok(Some(lease))
@@ -83,7 +84,8 @@ pub(super) async fn select(engine: &mut Engine<'_>) -> Result<Stored, Stop> {
     let Choice::Select { snapshot, how, header_sha256 } = &plan.choice else {
         unreachable!("the line selects only where the plan does")
     };
-    let (header, digest) = seal::header(&plan.vault, snapshot, header_sha256.as_deref()).await.map_err(|error| blamed(engine, error))?;
+    let (header, digest) =
+        seal::header(&plan.vault, snapshot, header_sha256.as_deref()).await.map_err(|error| blamed(engine, error))?;
     let backup = backup(plan.vault.location(), &header, &digest, how);
     engine.journal.append(Event::BackupStored(Box::new(backup)))?;
     Ok(Stored { snapshot: snapshot.clone(), header_sha256: digest })
@@ -105,7 +107,11 @@ fn backup(location: &str, header: &Header, digest: &str, selected: &str) -> Back
         },
         recipients: header.recipients.clone(),
         selected: selected.into(),
-        content: content.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.into(), count)).collect(),
+        content: content
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| (name.into(), count))
+            .collect(),
     }
 }
 

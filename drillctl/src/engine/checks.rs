@@ -16,7 +16,11 @@ use crate::plan::Choice;
 const KEPT: usize = 100;
 
 /// Compares the environment with the snapshot's index.
-pub(super) async fn verify(engine: &mut Engine<'_>, located: &Located, environment: &dyn Environment) -> Result<(), Stop> {
+pub(super) async fn verify(
+    engine: &mut Engine<'_>,
+    located: &Located,
+    environment: &dyn Environment,
+) -> Result<(), Stop> {
     let (cx, scenario) = (engine.cx, engine.plan.scenario());
     cx.progress.begin(located.header().stream_bytes());
     content(engine, located.index(), environment).await?;
@@ -31,7 +35,8 @@ pub(super) async fn verify(engine: &mut Engine<'_>, located: &Located, environme
 /// program made, nothing is claimed.
 async fn content(engine: &Engine<'_>, captured: &Index, environment: &dyn Environment) -> Result<(), Stop> {
     if captured.entries.is_empty() && captured.databases.is_empty() {
-        let statement = "The source tells nothing about its content, so what came back was not compared with it.".into();
+        let statement =
+            "The source tells nothing about its content, so what came back was not compared with it.".into();
         let noted = Event::Noted { severity: Severity::Warning, subject: "content".into(), statement };
         return Ok(engine.journal.append(noted)?);
     }
@@ -52,7 +57,8 @@ async fn canary(engine: &Engine<'_>, environment: &dyn Environment) -> Result<()
         return Ok(());
     }
     let expected = format!("nonce {}", engine.nonce);
-    let mut check = passed("canary", "What this run planted in the source came back", Assurance::ContentEqual, &expected);
+    let mut check =
+        passed("canary", "What this run planted in the source came back", Assurance::ContentEqual, &expected);
     match environment.canary(engine.cx).await? {
         Some(seen) => {
             check.observed = format!("nonce {}, planted at {}", seen.nonce, seen.planted_at);
@@ -126,7 +132,12 @@ fn counted(index: &Index) -> String {
     for database in &index.databases {
         let rows: u64 = database.tables.values().map(|table| table.rows).sum();
         let objects: usize = database.objects.values().map(std::collections::BTreeMap::len).sum();
-        parts.push(format!("{} {}: {} tables, {rows} rows, {objects} schema objects", database.engine, database.name, database.tables.len()));
+        parts.push(format!(
+            "{} {}: {} tables, {rows} rows, {objects} schema objects",
+            database.engine,
+            database.name,
+            database.tables.len()
+        ));
     }
     if parts.is_empty() { "nothing".into() } else { parts.join("; ") }
 }

@@ -73,6 +73,8 @@ impl Leases {
 
     /// Whatever is open stays so.
     pub(crate) fn all_stuck(&self, why: &str) -> Result<(), Failure> {
-        self.open.iter().try_for_each(|lease| self.journal.append(Event::LeaseStuck { id: lease.id.clone(), error: why.into() }))
+        self.open
+            .iter()
+            .try_for_each(|lease| self.journal.append(Event::LeaseStuck { id: lease.id.clone(), error: why.into() }))
     }
 }

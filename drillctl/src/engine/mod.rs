@@ -87,16 +87,24 @@ impl Engine<'_> {
         self.journal.append(Event::FailureDeclared)?;
         let (located, mut environment) =
             self.stage(Stage::Provision, async |engine: &mut Self| recovery::provision(engine, &stored).await).await?;
-        self.stage(Stage::Restore, async |engine: &mut Self| recovery::restore(engine, &located, &mut *environment).await).await?;
+        self.stage(Stage::Restore, async |engine: &mut Self| {
+            recovery::restore(engine, &located, &mut *environment).await
+        })
+        .await?;
         let began = self.cx.clock.elapsed();
-        self.stage(Stage::Verify, async |engine: &mut Self| checks::verify(engine, &located, &*environment).await).await?;
+        self.stage(Stage::Verify, async |engine: &mut Self| checks::verify(engine, &located, &*environment).await)
+            .await?;
         let verify = self.cx.clock.elapsed() - began;
         self.stage(Stage::Probe, async |engine: &mut Self| probing::probe(engine, &*environment, verify).await).await
     }
 
     /// Runs one stage: its begin and end are in the journal, it ends at its deadline, and it is given a moment to end by itself
     /// when the run is asked to stop.
-    async fn stage<T>(&mut self, stage: Stage, work: impl AsyncFnOnce(&mut Self) -> Result<T, Stop>) -> Result<T, Halt> {
+    async fn stage<T>(
+        &mut self,
+        stage: Stage,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, Stop>,
+    ) -> Result<T, Halt> {
         let deadline = plan::deadline(self.plan.scenario(), stage).duration();
         self.journal.append(Event::StageStarted { stage, deadline_secs: deadline.as_secs() })?;
         self.cx.progress.begin(0);
@@ -214,7 +222,11 @@ fn started(cx: &Context, plan: &Plan, about: Circumstances) -> RunStarted {
             rpo_secs: objectives.rpo.map(|span| span.duration().as_secs()),
             promised_in: objectives.promised_in.clone(),
         },
-        controls: scenario.controls.iter().map(|(framework, ids)| (framework.as_str().to_owned(), ids.clone())).collect(),
+        controls: scenario
+            .controls
+            .iter()
+            .map(|(framework, ids)| (framework.as_str().to_owned(), ids.clone()))
+            .collect(),
         kinds: plan.kinds(),
         source: told(&plan.source_identity),
     }

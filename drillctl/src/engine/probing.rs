@@ -20,7 +20,11 @@ use crate::host;
 const SHOWN: usize = 120;
 
 /// Starts the app, makes the checks, and stops the app.
-pub(super) async fn probe(engine: &mut Engine<'_>, environment: &dyn Environment, verify: Duration) -> Result<(), Stop> {
+pub(super) async fn probe(
+    engine: &mut Engine<'_>,
+    environment: &dyn Environment,
+    verify: Duration,
+) -> Result<(), Stop> {
     let facts = facts(engine, environment)?;
     let (scenario, failed_at) = (engine.plan.scenario(), failed_at(engine));
     let look = Look { cx: engine.cx, environment, facts: &facts, failed_at };
@@ -74,7 +78,8 @@ async fn start(engine: &mut Engine<'_>, app: &drill_scenarios::App, look: Look<'
     let took = cx.clock.elapsed() - began;
     timed(engine, Phase::Ready, took)?;
     let expected = format!("ready within {}", app.ready.within);
-    let mut check = passed("app-ready", "The app starts on the restored data", Assurance::ApplicationHealthy, &expected);
+    let mut check =
+        passed("app-ready", "The app starts on the restored data", Assurance::ApplicationHealthy, &expected);
     check.secs = took.as_secs_f64();
     (check.outcome, check.observed) = match &readiness {
         Readiness::Ready(after) => (Outcome::Passed, format!("ready after {}", amount::duration(after.as_secs_f64()))),
@@ -118,7 +123,8 @@ fn shown(check: &Check, seen: &Seen) -> String {
         Some((end, _)) => format!("{}…", &value[..end]),
         None => value,
     };
-    let pairs = check.expect.keys().filter_map(|name| Some(format!("{name} is {}", short(values.get(name)?.to_string()))));
+    let pairs =
+        check.expect.keys().filter_map(|name| Some(format!("{name} is {}", short(values.get(name)?.to_string()))));
     pairs.collect::<Vec<_>>().join(", ")
 }
 

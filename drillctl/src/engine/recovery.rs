@@ -15,7 +15,10 @@ use super::{Engine, Stop, told};
 use crate::failure::Failure;
 
 /// Finds the snapshot, and makes an environment that fits it.
-pub(super) async fn provision(engine: &mut Engine<'_>, stored: &Stored) -> Result<(Located, Box<dyn Environment>), Stop> {
+pub(super) async fn provision(
+    engine: &mut Engine<'_>,
+    stored: &Stored,
+) -> Result<(Located, Box<dyn Environment>), Stop> {
     let (cx, plan) = (engine.cx, engine.plan);
     let began = cx.clock.elapsed();
     let located = locate(cx, &plan.vault, &plan.keys, &stored.snapshot, Some(&stored.header_sha256)).await;
@@ -42,7 +45,11 @@ pub(super) async fn provision(engine: &mut Engine<'_>, stored: &Stored) -> Resul
 }
 
 /// Restores what the vault returns.
-pub(super) async fn restore(engine: &mut Engine<'_>, located: &Located, environment: &mut dyn Environment) -> Result<(), Stop> {
+pub(super) async fn restore(
+    engine: &mut Engine<'_>,
+    located: &Located,
+    environment: &mut dyn Environment,
+) -> Result<(), Stop> {
     let cx = engine.cx;
     let began = cx.clock.elapsed();
     let stream = located.stream(cx);
@@ -72,7 +79,8 @@ fn proved(engine: &Engine<'_>, located: &Located, secs: f64) -> Result<(), Failu
 
 /// What the restoring program complained about is a difference, unless an exception covers it.
 fn complaints(engine: &Engine<'_>, restored: &Restored, secs: f64) -> Result<(), Stop> {
-    let complaints = restored.complaints.iter().map(|line| (format!("restore:{line}"), "was reported while restoring".into()));
+    let complaints =
+        restored.complaints.iter().map(|line| (format!("restore:{line}"), "was reported while restoring".into()));
     let check = CheckResult { secs, ..restores() };
     let check = judged(engine, check, complaints.collect(), "restored without complaint");
     Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
@@ -95,7 +103,8 @@ pub(super) fn blamed(engine: &Engine<'_>, error: Error) -> Stop {
 }
 
 fn intact() -> CheckResult {
-    let (title, expected) = ("The vault returns the bytes that were stored", "every sealed file has its recorded SHA-256");
+    let (title, expected) =
+        ("The vault returns the bytes that were stored", "every sealed file has its recorded SHA-256");
     passed("sealed-bytes", title, Assurance::BytesIntact, expected)
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Component, Path as FilePath};
 
 use crate::FACTS;
-use crate::facts::fill;
+use crate::facts::{Unfilled, filled};
 use crate::place::Path;
 use crate::suggest::{closest, listed};
 
@@ -12,26 +12,27 @@ use super::Rules;
 impl Rules<'_> {
     /// The text with sample facts in it, if they are all known.
     pub(super) fn filled(&mut self, path: &Path, text: &str) -> Option<String> {
-        match fill(text, &self.facts()) {
+        match filled(text, &self.facts()) {
             Ok(filled) => Some(filled),
-            Err(message) => {
-                let hint = self.fact_meant(&message);
-                self.say(path, message, hint);
+            Err(unfilled) => {
+                let hint = match &unfilled {
+                    Unfilled::Open => "Close it, or write `$$` for a dollar.".into(),
+                    Unfilled::Unknown(name) => self.fact_meant(name),
+                };
+                self.say(path, unfilled.to_string(), hint);
                 None
             }
         }
     }
 
-    fn fact_meant(&self, message: &str) -> String {
-        let name = message.split_once("${").and_then(|(_, rest)| rest.split_once('}')).map(|(name, _)| name);
-        let Some(name) = name else { return "Close it, or write `$$` for a dollar.".into() };
+    fn fact_meant(&self, name: &str) -> String {
         if FACTS.iter().any(|fact| fact.postgres && fact.name == name) {
             return "Only a `postgres` scratch has this fact.".into();
         }
         let here = || FACTS.iter().filter(|fact| self.has_postgres() || !fact.postgres).map(|fact| fact.name);
         match closest(name, here()) {
             Some(meant) => format!("Did you mean `${{{meant}}}`?"),
-            None => format!("The facts here are {}. Write `$$` for a dollar.", listed(here())),
+            None => format!("The facts here are {}. Write `$$` for a plain dollar before a brace.", listed(here())),
         }
     }
 

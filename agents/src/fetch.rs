@@ -1,0 +1,38 @@
+//! A snapshot restored outside a drill, into a folder that somebody named.
+
+use std::path::{Component, Path};
+
+use crate::mark::require_empty;
+use crate::sources::Note;
+use crate::{Context, Error, Format, Index, Kind, OpenReader, Result, tree};
+
+/// Name of the file that a database's dump is fetched into.
+const DUMP: &str = "database.pgdump";
+
+/// Restores a snapshot's stream into `to`, which is made if it is absent: a tree as it was, a file under its name, a dump as a
+/// file that `pg_restore` reads.
+///
+/// # Errors
+/// [`Kind::Refused`] if something is in the folder; [`Kind::Unrestorable`] where the content is at fault; the stream's own errors.
+pub async fn fetch(cx: &Context, index: &Index, stream: OpenReader, to: &Path) -> Result<Vec<Note>> {
+    require_empty(to)?;
+    std::fs::create_dir_all(to).map_err(|cause| Error::io("making", to.display(), cause))?;
+    let restored = match &index.format {
+        Format::Tar => tree::restore(cx, to, stream).await?,
+        Format::File(name) => tree::restore_file(cx, &to.join(plain(name)?), stream).await?,
+        Format::PgDump => tree::restore_file(cx, &to.join(DUMP), stream).await?,
+    };
+    let complaints = restored
+        .complaints
+        .into_iter()
+        .map(|subject| Note { subject, statement: "Was reported while restoring.".into() });
+    Ok(restored.notes.into_iter().chain(complaints).collect())
+}
+
+/// A name that leads nowhere else.
+fn plain(name: &str) -> Result<&str> {
+    match Path::new(name).components().collect::<Vec<_>>()[..] {
+        [Component::Normal(_)] => Ok(name),
+        _ => Err(Error::new(Kind::Unrestorable, format!("{name:?} is no plain file name"))),
+    }
+}

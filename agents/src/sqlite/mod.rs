@@ -1,0 +1,14 @@
+//! SQLite databases: copied while they are in use, described for comparison, and queried.
+
+mod canary;
+mod connect;
+mod copy;
+mod facts;
+mod fingerprint;
+mod query;
+mod time;
+
+pub(crate) use canary::{plant_canary, seen_canary, unplant_canary};
+pub(crate) use copy::copy;
+pub(crate) use facts::observe;
+pub(crate) use query::{newest, query};

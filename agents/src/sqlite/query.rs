@@ -1,0 +1,89 @@
+//! Queries on a restored database, which may be in use by the app under test: read only.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::types::{Value, ValueRef};
+
+use super::connect::{self, InterruptOnDrop, failed};
+use super::{facts, time};
+use crate::scratches::Rows;
+use crate::stream::on_thread;
+use crate::{Error, Kind, Result};
+
+/// Rows that are kept.
+const KEPT: u64 = 1_000;
+
+/// Runs a query on the restored database at `path`. If nobody waits for the answer any more, it is interrupted.
+///
+/// # Errors
+/// [`Kind::Config`] for what is no query; [`Kind::Unrestorable`] if the database can't be read.
+pub(crate) async fn query(path: &Path, sql: &str) -> Result<Rows> {
+    ask(path, sql, |statement| {
+        let columns = statement.column_names().into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let mut answer = Rows { columns, ..Rows::default() };
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if answer.count < KEPT {
+                let values = (0..answer.columns.len()).map(|column| row.get_ref(column).map(text));
+                answer.rows.push(values.collect::<rusqlite::Result<_>>()?);
+            }
+            answer.count += 1;
+        }
+        Ok(answer)
+    })
+    .await
+}
+
+/// The point in time that a query's first value means, if there is one.
+///
+/// # Errors
+/// As for [`query`], and [`Kind::Config`] if the value isn't a time.
+pub(crate) async fn newest(path: &Path, sql: &str) -> Result<Option<Timestamp>> {
+    let value = ask(path, sql, |statement| {
+        let mut rows = statement.query([])?;
+        rows.next()?.map(|row| row.get::<_, Value>(0)).transpose()
+    });
+    match value.await? {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => time::of(&value).map(Some).ok_or_else(|| {
+            Error::new(
+                Kind::Config,
+                format!("`{}` is not a time that the query for the newest data may give", facts::text(&value)),
+            )
+            .hint("Let it give text like `2026-01-31 12:00:00` (UTC) or a number of seconds since 1970.")
+        }),
+    }
+}
+
+async fn ask<T: Send + 'static>(
+    path: &Path,
+    sql: &str,
+    answer: impl FnOnce(&mut rusqlite::Statement<'_>) -> rusqlite::Result<T> + Send + 'static,
+) -> Result<T> {
+    let (path, sql) = (path.to_owned(), sql.to_owned());
+    let opened = path.clone();
+    let connection = on_thread(move || connect::restored(&opened)).await?;
+    let _interrupt = InterruptOnDrop(connection.get_interrupt_handle());
+    on_thread(move || {
+        let mut statement = connection.prepare(&sql).map_err(|cause| {
+            Error::new(Kind::Config, format!("preparing query `{sql}`"))
+                .because(cause)
+                .hint("Correct the query in the scenario.")
+        })?;
+        answer(&mut statement).map_err(|cause| failed("querying", &path, cause))
+    })
+    .await
+}
+
+fn text(value: ValueRef<'_>) -> Option<String> {
+    match value {
+        ValueRef::Null => None,
+        other => Some(facts::text(&other.try_into().unwrap_or_else(|_| lossy(other)))),
+    }
+}
+
+/// A text that isn't UTF-8.
+fn lossy(value: ValueRef<'_>) -> Value {
+    Value::Text(value.as_bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default())
+}

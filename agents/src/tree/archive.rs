@@ -1,0 +1,99 @@
+//! Writes a POSIX tar archive (pax) that GNU tar, bsdtar and drillctl unpack alike.
+//!
+//! What stands before each member's content is in `head.rs`.
+
+use std::os::fd::OwnedFd;
+
+use super::content::Content;
+use super::extent::{self, Extent};
+use super::head::{Head, Map};
+use super::walk::reading;
+use crate::{Context, Entry, EntryKind, Result, SealWriter};
+
+/// tar counts in blocks of this size.
+pub(super) const BLOCK: usize = 512;
+/// The end of an archive is filled up to a multiple of this.
+const RECORD: u64 = 10_240;
+
+/// A file that was stored.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// Its entry.
+    pub(crate) entry: Entry,
+    /// It ended before its size; zeros were stored for what was missing.
+    pub(crate) short: bool,
+}
+
+/// An archive that is being written.
+#[derive(Debug)]
+pub(crate) struct Archive<'a> {
+    cx: &'a Context,
+    out: &'a mut SealWriter,
+    began: u64,
+}
+
+impl<'a> Archive<'a> {
+    /// An archive that begins here.
+    pub(crate) fn new(cx: &'a Context, out: &'a mut SealWriter) -> Self {
+        let began = out.written();
+        Self { cx, out, began }
+    }
+
+    /// Writes a regular file: the entry says how much of it. Returns the entry with the digest of what was stored.
+    ///
+    /// # Errors
+    /// As for [`SealWriter::write`]; what reading the file says.
+    pub(crate) fn store(&mut self, mut entry: Entry, file: &OwnedFd, content: &mut Content<'_>) -> Result<Stored> {
+        let EntryKind::File { size, .. } = entry.kind else { unreachable!("only regular files have content") };
+        let path = entry.path.clone();
+        let wrong = |cause| reading(path.as_path(), cause);
+        let extents = extent::data_of(file, size).map_err(wrong)?;
+        self.member(&entry, extents.as_deref())?;
+        let held = content.read(file, size, extents.as_deref(), wrong, |bytes| self.data(bytes))?;
+        self.end_of_file()?;
+        entry.kind = EntryKind::File { size, sha256: held.sha256 };
+        Ok(Stored { entry, short: held.short })
+    }
+
+    /// Writes what stands before the content of this path; for all but regular files that is the whole member.
+    ///
+    /// # Errors
+    /// As for [`SealWriter::write`].
+    pub(super) fn member(&mut self, entry: &Entry, extents: Option<&[Extent]>) -> Result<()> {
+        let map = match (&entry.kind, extents) {
+            (EntryKind::File { size, .. }, Some(extents)) => Some(Map::new(*size, extents)),
+            _ => None,
+        };
+        self.data(&Head::of(entry, map.as_ref()).bytes())?;
+        map.map_or(Ok(()), |map| self.data(&map.text))
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Result<()> {
+        self.cx.progress.add(bytes.len() as u64);
+        self.out.write_blocking(bytes)
+    }
+
+    /// Fills the content of a file up to the next block.
+    fn end_of_file(&mut self) -> Result<()> {
+        let over = (self.out.written() - self.began) % BLOCK as u64;
+        if over > 0 { self.zeros(BLOCK as u64 - over) } else { Ok(()) }
+    }
+
+    /// Ends the archive.
+    ///
+    /// # Errors
+    /// As for [`SealWriter::write`].
+    pub(crate) fn finish(mut self) -> Result<()> {
+        let length = self.out.written() - self.began + 2 * BLOCK as u64;
+        self.zeros(length.next_multiple_of(RECORD) - length + 2 * BLOCK as u64)
+    }
+
+    fn zeros(&mut self, count: u64) -> Result<()> {
+        let zeros = [0; BLOCK];
+        for at in (0..count).step_by(BLOCK) {
+            let now = usize::try_from(count - at).map_or(BLOCK, |left| left.min(BLOCK));
+            self.data(&zeros[..now])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,39 @@
+//! Trees of files: captured as one POSIX tar, restored from any, and observed again.
+//!
+//! Every step down goes through a folder that is held open and follows no link, so that neither a path that is swapped while
+//! it is read nor a hostile archive leads out of the tree.
+
+mod archive;
+mod attributes;
+mod canary;
+mod capture;
+mod content;
+mod descent;
+mod entry;
+mod exclude;
+mod extent;
+mod head;
+mod notes;
+mod observe;
+mod open;
+mod pax;
+mod restore;
+mod settle;
+mod shape;
+mod unpack;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use archive::Archive;
+pub(crate) use canary::{canary_path, plant_canary, seen_canary, unplant_canary};
+pub(crate) use capture::{Tree, capture};
+pub(crate) use content::Content;
+pub(crate) use descent::{file_below, make_root, open_root};
+pub(crate) use entry::{entry, mtime_ns};
+pub(crate) use exclude::Exclusions;
+pub(crate) use observe::observe;
+pub(crate) use restore::{restore, restore_file};
+pub(crate) use shape::in_shape_of;
+pub(crate) use walk::{Rules, Walk};

@@ -33,7 +33,7 @@ const MOST_ROWS: u64 = 1000;
 
 /// A kind of throw-away PostgreSQL cluster.
 #[derive(Debug, Clone)]
-pub struct PostgresScratch {
+pub(crate) struct PostgresScratch {
     version: Option<u32>,
     bin: Option<PathBuf>,
     path: Option<PathBuf>,
@@ -45,7 +45,7 @@ impl PostgresScratch {
     ///
     /// # Errors
     /// [`Kind::Config`] for settings that are drillctl's own or none.
-    pub fn open(scratch: &drill_scenarios::PostgresScratch) -> Result<Self> {
+    pub(crate) fn open(scratch: &drill_scenarios::PostgresScratch) -> Result<Self> {
         cluster::check(&scratch.settings)?;
         let drill_scenarios::PostgresScratch { version, bin, path, settings } = scratch.clone();
         Ok(Self { version, bin, path, settings })

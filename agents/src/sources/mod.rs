@@ -12,8 +12,8 @@ use drill_scenarios::Content;
 use jiff::Timestamp;
 
 use self::command::CommandSource;
-use self::directory::DirectorySource;
-use self::postgres::PostgresSource;
+pub(crate) use self::directory::DirectorySource;
+pub(crate) use self::postgres::PostgresSource;
 use self::sqlite::SqliteSource;
 use crate::mark::Removal;
 use crate::{Canary, Context, Format, Identity, Index, Result, SealWriter, Secrets};

@@ -11,7 +11,7 @@ use drill_scenarios::{Level, Newest};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use self::directory::DirectoryScratch;
+pub(crate) use self::directory::DirectoryScratch;
 pub(crate) use self::postgres::PostgresScratch;
 use crate::mark::Removal;
 use crate::sources::Note;

@@ -98,7 +98,7 @@ fn each_kind_of_change_after_the_restore_is_named() {
         ("ALTER TABLE sales.orders DROP CONSTRAINT orders_customer_fkey", "constraint:"),
         ("SELECT setval('sales.invoice', 1)", "sequence:sales.invoice"),
         ("UPDATE pg_largeobject SET data = 'x'", "large objects"),
-        ("CREATE TABLE sales.added (id int)", "table:sales.added"),
+        ("CREATE TABLE sales.added (id int)", "sales.added"),
         ("REFRESH MATERIALIZED VIEW sales.totals WITH NO DATA", "sales.totals"),
     ]);
 }

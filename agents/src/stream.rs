@@ -16,7 +16,7 @@ pub const SEGMENT_BYTES: usize = 16 << 20;
 
 /// Takes the plain stream of a capture and hands it on in segments to be sealed.
 ///
-/// It is made by the seal only. Dropping it without [`SealWriter::finish`] leaves the snapshot without a header, so that it does not exist.
+/// It is made by the seal only. Dropping it unfinished leaves the snapshot without a header, so that it does not exist.
 #[derive(Debug)]
 pub struct SealWriter {
     segments: mpsc::Sender<Bytes>,
@@ -140,8 +140,7 @@ impl OpenReader {
         (Self { pieces, piece: Bytes::new(), left: Some(total), failed: None }, queue)
     }
 
-    /// A reader of whatever is put in.
-    #[cfg(test)]
+    /// A reader of whatever is put in: it ends when the other end is dropped.
     pub(crate) fn new(depth: usize) -> (Self, mpsc::Sender<Result<Bytes>>) {
         let (reader, queue) = Self::of(0, depth);
         (Self { left: None, ..reader }, queue)

@@ -11,8 +11,8 @@ use drill_scenarios::{Level, Newest};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use self::directory::DirectoryScratch;
-use self::postgres::PostgresScratch;
+pub(crate) use self::directory::DirectoryScratch;
+pub(crate) use self::postgres::PostgresScratch;
 use crate::mark::Removal;
 use crate::sources::Note;
 use crate::{CanarySeen, Context, Format, Identity, Index, OpenReader, Result};

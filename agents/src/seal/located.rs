@@ -65,8 +65,8 @@ impl Located {
         &self.identity.public
     }
 
-    /// The plain stream: fetched and opened several segments at once, given back in order. Progress and busy times are counted
-    /// in the context; a run that is asked to stop stops it.
+    /// The plain stream: fetched and opened several segments at once, given back in order. Progress begins anew with its length,
+    /// and whoever restores it counts; busy times are counted here. A run that is asked to stop stops it.
     pub fn stream(&self, cx: &Context) -> OpenReader {
         cx.progress.begin(self.files.header.stream_bytes());
         let (reader, queue) = OpenReader::of(self.files.header.stream_bytes(), 1);
@@ -92,12 +92,10 @@ async fn give_segments(files: Files, identity: Identity, cx: Context, queue: mps
         cx.cancel.run_until_cancelled(opened.next()).await.unwrap_or_else(|| Some(Err(interrupted())))
     {
         let ends = next.is_err();
-        let bytes = next.as_ref().map_or(0, |plain| plain.len() as u64);
         // Whoever read has gone: nobody needs the rest.
         if queue.send(next).await.is_err() || ends {
             return;
         }
-        cx.progress.add(bytes);
     }
 }
 

@@ -183,14 +183,7 @@ async fn store_segments(
 ) -> Result<Vec<Part>> {
     let lanes = shelf.lanes.count;
     let segments = stream::poll_fn(move |task| queue.poll_recv(task)).enumerate();
-    let stored = segments.map(|(at, plain)| {
-        let (shelf, cx) = (&shelf, &cx);
-        async move {
-            let part = shelf.put_segment(at, plain).await?;
-            cx.progress.add(part.plain_bytes);
-            Ok(part)
-        }
-    });
+    let stored = segments.map(|(at, plain)| shelf.put_segment(at, plain));
     let all = stored.buffered(lanes).try_collect();
     stop.run_until_cancelled(all).await.unwrap_or_else(|| {
         cx.go_on()?;

@@ -8,6 +8,8 @@ use crate::{Context, Error, Kind, Removal, Result};
 
 /// Headers that are read at once.
 const AT_ONCE: usize = 8;
+/// How often a folder that is being emptied is looked into.
+const LOOKS: usize = 5;
 
 /// What is in a vault.
 #[derive(Debug, Default)]
@@ -83,13 +85,26 @@ impl Vault {
             return Err(Error::new(Kind::Refused, format!("snapshot {id} is whole"))
                 .hint("Whole snapshots are kept; remove its folder by hand if it is not wanted."));
         }
-        let names = self.names(&folder).await?;
-        let there = !names.is_empty() || self.holds(&folder).await?;
-        for name in names {
-            self.remove(&format!("{folder}{name}")).await?;
+        if self.names(&folder).await?.is_empty() && !self.holds(&folder).await? {
+            return Ok(Removal::Absent);
         }
+        self.empty(&folder).await?;
         self.remove(&folder).await?;
-        Ok(if there { Removal::Removed } else { Removal::Absent })
+        Ok(Removal::Removed)
+    }
+
+    /// Removes what is in a folder, and looks again: a write that was given up may have left a file meanwhile.
+    async fn empty(&self, folder: &str) -> Result<()> {
+        for _ in 0..LOOKS {
+            let names = self.names(folder).await?;
+            if names.is_empty() {
+                break;
+            }
+            for name in names {
+                self.remove(&format!("{folder}{name}")).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Fails if anything is stored under this id.

@@ -79,7 +79,7 @@ async fn each_of_several_recipients_opens_it_and_it_is_said_which_did() {
     let other = write_identity(&home.path("other.txt"));
     let sealing = Keys::open(&seal(&[&mine, &other], &["key.txt"]), &home.cx.secrets).expect("keys");
     let index = drill_agents::Index::new(drill_agents::Format::Tar);
-    super::store(&home, &home.vault, &sealing, "s-1", b"content", &index).await.expect("stored");
+    super::store(&home, (&home.vault, &sealing), "s-1", b"content", &index).await.expect("stored");
     for (file, public) in [("key.txt", &mine), ("other.txt", &other)] {
         let keys = Keys::open(&seal(&[], &[file]), &home.cx.secrets).expect("keys");
         let located = locate(&home.cx, &home.vault, &keys, "s-1", None).await.expect("located");
@@ -97,7 +97,7 @@ async fn a_wrong_passphrase_is_a_wrong_key() {
         Keys::open(&Seal { recipients: vec![], identities: vec![], passphrase }, &home.cx.secrets).expect("keys")
     };
     let index = drill_agents::Index::new(drill_agents::Format::Tar);
-    super::store(&home, &home.vault, &keys("right"), "s-1", b"content", &index).await.expect("stored");
+    super::store(&home, (&home.vault, &keys("right")), "s-1", b"content", &index).await.expect("stored");
     let wrong = locate(&home.cx, &home.vault, &keys("wrong"), "s-1", None).await.expect_err("wrong");
     assert_eq!(words(&wrong), "WrongKey: the passphrase at hand does not open snapshot s-1");
     let none = locate(&home.cx, &home.vault, &home.keys, "s-1", None).await.expect_err("no passphrase");
@@ -124,7 +124,7 @@ async fn a_key_of_ssh_seals_and_opens() {
     let keys = Keys::open(&seal(&[&public], &["id"]), &home.cx.secrets).expect("keys");
     assert!(public.starts_with(&keys.prove().expect("proof")), "{:?}", keys.prove());
     let index = drill_agents::Index::new(drill_agents::Format::File("it".into()));
-    super::store(&home, &home.vault, &keys, "s-1", b"content", &index).await.expect("stored");
+    super::store(&home, (&home.vault, &keys), "s-1", b"content", &index).await.expect("stored");
     let located = locate(&home.cx, &home.vault, &keys, "s-1", None).await.expect("located");
     assert!(located.opened_with().starts_with("ssh-ed25519 "));
     super::run_well(

@@ -1,5 +1,6 @@
 //! The seal and the vaults from outside: what is stored, what comes back, what damage looks like, and whether stock programs
 //! can do without us.
+#![allow(clippy::disallowed_methods, reason = "tests start programs as they need")]
 
 mod damage;
 mod keys;
@@ -49,7 +50,7 @@ impl Home {
     }
 
     async fn store(&self, id: &str, plain: &[u8]) -> Stored {
-        store(self, &self.vault, &self.keys, id, plain, &Index::new(Format::Tar)).await.expect("stored")
+        store(self, (&self.vault, &self.keys), id, plain, &Index::new(Format::Tar)).await.expect("stored")
     }
 
     async fn locate(&self, id: &str) -> Result<Located> {
@@ -79,8 +80,8 @@ fn sealed_to(identity: &str) -> Seal {
     Seal { recipients: Vec::new(), identities: vec![Reference::File(identity.into())], passphrase: None }
 }
 
-async fn store(home: &Home, vault: &Vault, keys: &Keys, id: &str, plain: &[u8], index: &Index) -> Result<Stored> {
-    let (sealing, mut writer) = Sealing::begin(&home.cx, vault, keys, id).await?;
+async fn store(home: &Home, to: (&Vault, &Keys), id: &str, plain: &[u8], index: &Index) -> Result<Stored> {
+    let (sealing, mut writer) = Sealing::begin(&home.cx, to.0, to.1, id).await?;
     if let Err(error) = writer.write(plain).await {
         return Err(sealing.abandon(writer, error).await);
     }

@@ -3,9 +3,12 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use drill_agents::{Format, Index, Kind, Removal, SEGMENT_BYTES, Vault};
 use drill_scenarios::{Reference, S3Vault};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpListener;
@@ -16,18 +19,36 @@ const ACCESS: (&str, &str) = ("AKDRILLTEST", "drill-secret-key");
 
 /// Serves the buckets below `root` until the test ends.
 async fn serve(root: &Path) -> SocketAddr {
+    serve_with(root, |_| true).await
+}
+
+/// The same, answering "slow down" to the uploads that `takes` is false for, counted from 0.
+async fn serve_with(root: &Path, takes: fn(usize) -> bool) -> SocketAddr {
     let store = s3s_fs::FileSystem::new(root).expect("buckets");
     let mut service = s3s::service::S3ServiceBuilder::new(store);
     service.set_auth(s3s::auth::SimpleAuth::from_single(ACCESS.0, ACCESS.1));
     let service = service.build();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("address");
+    let uploads = Arc::new(AtomicUsize::new(0));
+    let moody = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let refused = request.method() == hyper::Method::PUT && !takes(uploads.fetch_add(1, Ordering::Relaxed));
+        let service = service.clone();
+        async move {
+            if refused {
+                let mut answer = hyper::Response::new(s3s::Body::empty());
+                *answer.status_mut() = hyper::StatusCode::SERVICE_UNAVAILABLE;
+                return Ok(answer);
+            }
+            hyper::service::Service::call(&service, request).await
+        }
+    });
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            let service = service.clone();
+            let moody = moody.clone();
+            // How a connection ends is the client's affair.
             tokio::spawn(async move {
-                let served = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
-                served.expect("served");
+                let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), moody).await;
             });
         }
     });
@@ -56,8 +77,8 @@ async fn a_bucket_keeps_lists_gives_back_and_forgets_like_a_folder() {
     vault.probe_write(&home.cx).await.expect("writable");
     assert_eq!(vault.list().await.expect("listed").snapshots, []);
     let plain = noise(2 * SEGMENT_BYTES + 1);
-    let stored = store(&home, &vault, &home.keys, "s-1", &plain, &Index::new(Format::Tar)).await.expect("stored");
-    assert_eq!(vault.list().await.expect("listed").snapshots, [stored.header.clone()]);
+    let stored = store(&home, (&vault, &home.keys), "s-1", &plain, &Index::new(Format::Tar)).await.expect("stored");
+    assert_eq!(vault.list().await.expect("listed").snapshots, std::slice::from_ref(&stored.header));
     assert_eq!(vault.header("s-1").await.expect("header"), stored.header);
 
     let locate = || drill_agents::seal::locate(&home.cx, &vault, &home.keys, "s-1", Some(&stored.header_sha256));
@@ -104,4 +125,23 @@ async fn a_bucket_that_can_not_be_written_is_refused_and_no_secret_shows() {
         assert!(words(&error).contains(&format!("s3://{bucket}/drills")), "{}", words(&error));
         assert!(!format!("{error:?}").contains("secret-key"), "{error:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_refuses_now_and_then_is_asked_again_and_one_that_always_does_is_not_asked_for_ever() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("s3/backups")).expect("bucket");
+    let address = serve_with(&home.path("s3"), |upload| upload % 2 == 1).await;
+    let moody = vault(&home, address, "backups", ACCESS.1);
+    let plain = noise(2 * SEGMENT_BYTES + 1);
+    store(&home, (&moody, &home.keys), "s-1", &plain, &Index::new(Format::Tar)).await.expect("stored");
+    let located = drill_agents::seal::locate(&home.cx, &moody, &home.keys, "s-1", None).await.expect("located");
+    assert!(read_all(located.stream(&home.cx)).await.expect("read") == plain);
+
+    let address = serve_with(&home.path("s3"), |_| false).await;
+    let closed = vault(&home, address, "backups", ACCESS.1);
+    let error =
+        store(&home, (&closed, &home.keys), "s-2", &plain, &Index::new(Format::Tar)).await.expect_err("refused");
+    assert_eq!(error.kind(), Kind::Unavailable, "{}", words(&error));
+    assert!(words(&error).contains("s-2/00000"), "{}", words(&error));
 }

@@ -40,7 +40,7 @@ async fn stock_age_zstd_and_tar_restore_a_tree_by_its_instructions() {
     assert!(archive.status.success());
     let mut index = Index::new(Format::Tar);
     index.entries.push(secret_entry());
-    let stored = store(&home, &home.vault, &home.keys, "s-1", &archive.stdout, &index).await.expect("stored");
+    let stored = store(&home, (&home.vault, &home.keys), "s-1", &archive.stdout, &index).await.expect("stored");
     assert_eq!(stored.header.segments.len(), 2);
 
     let said = follow(&home.snapshot("s-1"), &home.path("key.txt"), &home.path("back"));
@@ -57,7 +57,7 @@ async fn stock_programs_restore_a_file_and_nothing_in_the_open_tells_its_name() 
     let home = Home::new();
     let mut index = Index::new(Format::File("payroll-of-the-boss".into()));
     index.entries.push(secret_entry());
-    store(&home, &home.vault, &home.keys, "s-1", b"content", &index).await.expect("stored");
+    store(&home, (&home.vault, &home.keys), "s-1", b"content", &index).await.expect("stored");
     follow(&home.snapshot("s-1"), &home.path("key.txt"), &home.path("back"));
     assert_eq!(fs::read(home.path("back")).expect("restored"), b"content");
     for file in fs::read_dir(home.snapshot("s-1")).expect("folder") {
@@ -72,7 +72,7 @@ async fn stock_programs_restore_a_file_and_nothing_in_the_open_tells_its_name() 
 async fn an_empty_stream_is_restored_too() {
     let home = Home::new();
     let index = Index::new(Format::File("empty".into()));
-    store(&home, &home.vault, &home.keys, "s-1", b"", &index).await.expect("stored");
+    store(&home, (&home.vault, &home.keys), "s-1", b"", &index).await.expect("stored");
     follow(&home.snapshot("s-1"), &home.path("key.txt"), &home.path("back"));
     assert_eq!(fs::read(home.path("back")).expect("restored"), b"");
 }
@@ -101,7 +101,7 @@ async fn a_passphrase_opens_a_snapshot_here_and_with_stock_age_after_one_prompt(
     assert_eq!((keys.recipients(), keys.prove().expect("proof")), (vec!["passphrase".into()], "passphrase".into()));
     let plain = noise(SEGMENT_BYTES + 1);
     let index = Index::new(Format::File("it".into()));
-    store(&home, &home.vault, &keys, "s-1", &plain, &index).await.expect("stored");
+    store(&home, (&home.vault, &keys), "s-1", &plain, &index).await.expect("stored");
 
     let located = locate(&home.cx, &home.vault, &keys, "s-1", None).await.expect("located");
     assert_eq!(located.opened_with(), "passphrase");

@@ -88,14 +88,14 @@ async fn a_full_vault_says_so_while_the_source_still_writes_and_at_the_end() {
     assert!(vault.free_bytes().expect("known") <= 24 << 20);
     for (id, length) in [("s-early-run-1", 12 * SEGMENT_BYTES), ("s-late-run-1", SEGMENT_BYTES * 3 / 2)] {
         let index = Index::new(Format::Tar);
-        let error = store(&home, &vault, &home.keys, id, &noise(length), &index).await.expect_err("full");
+        let error = store(&home, (&vault, &home.keys), id, &noise(length), &index).await.expect_err("full");
         assert_eq!(error.kind(), Kind::Exhausted, "{}", words(&error));
         let said = words(&error);
         assert!(said.contains(vault.location()) && said.contains("No space left"), "{said}");
         vault.remove_incomplete(id, &home.cx).await.expect("removed");
         assert!(!vault.exists(id).await.expect("asked"));
     }
-    store(&home, &vault, &home.keys, "s-fits", b"content", &Index::new(Format::Tar))
+    store(&home, (&vault, &home.keys), "s-fits", b"content", &Index::new(Format::Tar))
         .await
         .expect("there is room again");
 }

@@ -33,7 +33,7 @@ COPY ${BINARY} /usr/local/bin/drillctl
 FROM ${BUILDER} AS build
 WORKDIR /build
 COPY . .
-RUN cargo build --profile dist --locked --bin drillctl
+RUN cargo build --profile dist --locked --features full --bin drillctl
 
 FROM host
 COPY --from=build /build/target/dist/drillctl /usr/local/bin/drillctl

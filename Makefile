@@ -70,7 +70,7 @@ audit: ## dependencies against the advisory database, which is fetched from the 
 
 .PHONY: dist
 dist: ## the binary that is handed out
-	cargo build --profile dist --locked --bin drillctl
+	cargo build --profile dist --locked --features full --bin drillctl
 
 .PHONY: image
 image: ## the image drillctl:latest, by the Docker engine of this host

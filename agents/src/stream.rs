@@ -140,8 +140,7 @@ impl OpenReader {
         (Self { pieces, piece: Bytes::new(), left: Some(total), failed: None }, queue)
     }
 
-    /// A reader of whatever is put in.
-    #[cfg(test)]
+    /// A reader of whatever is put in: it ends when the other end is dropped.
     pub(crate) fn new(depth: usize) -> (Self, mpsc::Sender<Result<Bytes>>) {
         let (reader, queue) = Self::of(0, depth);
         (Self { left: None, ..reader }, queue)

@@ -132,8 +132,8 @@ fn listing(folder: &Path) -> Vec<PathBuf> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_brings_back_what_went_in_and_cleans_up() {
     let home = home();
-    for row in rows(home.path()) {
-        let bench = Bench::new(&row, home.path(), "run-a");
+    for (number, row) in rows(home.path()).into_iter().enumerate() {
+        let bench = Bench::new(&row, home.path(), &format!("run-{number}"));
         let (cx, kind) = (&bench.cx, row.kind);
         let identity = bench.source.identity(cx).await.expect(kind);
         assert_eq!(bench.source.identity(cx).await.expect(kind), identity, "{kind}: an identity lasts");

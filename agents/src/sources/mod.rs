@@ -1,5 +1,6 @@
 //! Sources: what is backed up. One file a kind; the kinds and their options are the scenario language's.
 
+mod command;
 mod directory;
 mod postgres;
 mod sqlite;
@@ -10,6 +11,7 @@ use async_trait::async_trait;
 use drill_scenarios::Content;
 use jiff::Timestamp;
 
+use self::command::CommandSource;
 pub(crate) use self::directory::DirectorySource;
 pub(crate) use self::postgres::PostgresSource;
 pub(crate) use self::sqlite::SqliteSource;
@@ -26,7 +28,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
         Named::Directory(source) => Box::new(DirectorySource::open(source, secrets.base())?),
         Named::Sqlite(source) => Box::new(SqliteSource::open(source, secrets.base())?),
         Named::Postgres(source) => Box::new(PostgresSource::open(source, secrets)?),
-        Named::Command(_) => return Err(crate::Error::new(crate::Kind::Config, "x")),
+        Named::Command(source) => Box::new(CommandSource::open(source, secrets)?),
     })
 }
 

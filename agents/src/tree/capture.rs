@@ -49,7 +49,7 @@ pub(crate) fn capture(cx: &Context, tree: &Tree, out: &mut SealWriter) -> Result
 }
 
 /// The newest modification time of regular files.
-fn newest(entries: &[Entry]) -> Option<Timestamp> {
+pub(crate) fn newest(entries: &[Entry]) -> Option<Timestamp> {
     let files = entries.iter().filter(|entry| matches!(entry.kind, EntryKind::File { .. }));
     files.map(|file| file.mtime_ns).max().and_then(|nanos| Timestamp::from_nanosecond(nanos.into()).ok())
 }

@@ -20,6 +20,7 @@ mod pax;
 mod restore;
 mod settle;
 mod shape;
+mod survey;
 mod unpack;
 mod walk;
 
@@ -28,7 +29,7 @@ mod tests;
 
 pub(crate) use archive::Archive;
 pub(crate) use canary::{canary_path, plant_canary, seen_canary, unplant_canary};
-pub(crate) use capture::{Tree, capture};
+pub(crate) use capture::{Tree, capture, newest};
 pub(crate) use content::Content;
 pub(crate) use descent::{file_below, make_root, open_root};
 pub(crate) use entry::{entry, mtime_ns};
@@ -36,4 +37,5 @@ pub(crate) use exclude::Exclusions;
 pub(crate) use observe::observe;
 pub(crate) use restore::{restore, restore_file};
 pub(crate) use shape::in_shape_of;
+pub(crate) use survey::survey;
 pub(crate) use walk::{Rules, Walk};

@@ -302,7 +302,7 @@ impl<R: Read> Unpacking<'_, R> {
 }
 
 /// The path below the root that a member's name means.
-fn inside(name: &Path) -> Result<PathBuf> {
+pub(super) fn inside(name: &Path) -> Result<PathBuf> {
     let only_down = |component| matches!(component, Component::Normal(_) | Component::CurDir);
     if name.as_os_str().is_empty() || !name.components().all(only_down) {
         let name = PathText::new(name);

@@ -53,7 +53,8 @@ pub(super) async fn restore(
     let cx = engine.cx;
     let began = cx.clock.elapsed();
     let stream = located.stream(cx);
-    let restored = environment.restore(cx, located.index(), stream).await.map_err(|error| blamed(engine, error))?;
+    let restored = environment.restore(cx, located.index(), stream).await;
+    let restored = restored.map_err(|error| blamed(engine, with_room(engine, error)))?;
     let secs = (cx.clock.elapsed() - began).as_secs_f64();
     for (phase, time) in [Phase::Fetch, Phase::Open, Phase::Load].into_iter().zip(cx.timings.read()) {
         timed(engine, phase, time)?;
@@ -84,6 +85,17 @@ fn complaints(engine: &Engine<'_>, restored: &Restored, secs: f64) -> Result<(),
     let check = CheckResult { secs, ..restores() };
     let check = judged(engine, check, complaints.collect(), "restored without complaint");
     Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
+}
+
+/// A scratch that is full is told with the place that needs room.
+fn with_room(engine: &Engine<'_>, error: Error) -> Error {
+    match error.kind() {
+        Kind::Exhausted => {
+            let place = engine.plan.place.folder.display();
+            error.hint(format!("Free some space where the scratch is, in {place}, or give it a `path` elsewhere."))
+        }
+        _ => error,
+    }
 }
 
 /// An error that says something about the backup is a failed check at the level that it denies, after which there is nothing to

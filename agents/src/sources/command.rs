@@ -1,0 +1,163 @@
+//! Whatever a program writes to its standard output: how drillctl takes backups of what it doesn't know.
+//!
+//! The program is started in the scenario's folder with `HOME`, `DRILL_RUN` and the scenario's own variables. It must exit with 0 and
+//! must write something: an empty backup saves nobody. In the file that `DRILL_FACTS` names it may tell more, as one JSON object:
+//! `taken_at` and `newest_at` (RFC 3339) and `notes` (sentences), each of which may be left out.
+
+mod content;
+#[cfg(test)]
+mod tests;
+mod told;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use drill_scenarios::Content;
+use secrecy::ExposeSecret;
+use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
+
+use self::content::Survey;
+use self::told::Told;
+use super::{Captured, Estimate, Note, Source};
+use crate::mark::Removal;
+use crate::process::{Ended, Program, Running, find};
+use crate::{Canary, Context, Error, Identity, Kind, Result, SealWriter, Secrets};
+
+/// How long the program may take to end after it has closed its output.
+const AFTERWARDS: Duration = Duration::from_secs(300);
+/// Bytes that are read at a time.
+const PIECE: usize = 256 << 10;
+/// How long nothing may come of a program that has ended before its output counts as held open by somebody else.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// A program that writes the backup to its standard output.
+#[derive(Debug)]
+pub struct CommandSource {
+    spec: drill_scenarios::CommandSource,
+    program: PathBuf,
+    secrets: Arc<Secrets>,
+}
+
+impl CommandSource {
+    /// The source that the scenario describes. Nothing is started yet.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if there is no such program.
+    pub fn open(spec: &drill_scenarios::CommandSource, secrets: &Arc<Secrets>) -> Result<Self> {
+        let name = spec.argv.first().ok_or_else(|| Error::new(Kind::Config, "an empty argv"))?;
+        let program = find(name, secrets.base()).ok_or_else(|| {
+            Error::new(Kind::Config, format!("program {name} is not there, or may not be executed"))
+                .hint("A path starts from the scenario's folder; a bare name is looked for on the system's path.")
+        })?;
+        Ok(Self { spec: spec.clone(), program, secrets: secrets.clone() })
+    }
+
+    fn program(&self, cx: &Context, told: &Told) -> Result<Program> {
+        let mut program = Program::new(&self.program).args(&self.spec.argv[1..]).folder(self.secrets.base());
+        if let Some(home) = std::env::var_os("HOME") {
+            program = program.env("HOME", home);
+        }
+        program = program.env("DRILL_RUN", &cx.run).env("DRILL_FACTS", told.path());
+        for (name, value) in &self.spec.env {
+            program = program.env(name, value);
+        }
+        for (name, reference) in &self.spec.secrets {
+            program = program.env(name, self.secrets.resolve(reference)?.expose_secret());
+        }
+        Ok(program)
+    }
+
+    fn notes(&self, ended: &Ended) -> Vec<Note> {
+        let subject = &ended.program;
+        let mut notes = Vec::new();
+        if let Some(last) = ended.stderr.iter().rev().find(|line| !line.trim().is_empty()) {
+            let statement = format!("It exited with 0 but wrote to standard error; the last line: {last}");
+            notes.push(Note { subject: subject.clone(), statement });
+        }
+        if self.spec.content == Content::PgDump {
+            let statement = "What its dump holds was not compared with the database it was made from.".into();
+            notes.push(Note { subject: subject.clone(), statement });
+        }
+        notes
+    }
+}
+
+#[async_trait]
+impl Source for CommandSource {
+    async fn identity(&self, _: &Context) -> Result<Identity> {
+        let identity = Identity::of_path("command", &self.program);
+        let mut identity = identity.map_err(|cause| Error::io("looking at", self.program.display(), cause))?;
+        identity.values.insert("program".into(), self.program.display().to_string());
+        Ok(identity)
+    }
+
+    async fn estimate(&self, _: &Context) -> Result<Estimate> {
+        let bytes = self.spec.expected_bytes;
+        Ok(Estimate { stream_bytes: bytes, restored_bytes: bytes, items: 0 })
+    }
+
+    async fn plant(&self, _: &Context, _: &Canary) -> Result<()> {
+        Err(Error::new(Kind::Config, "a canary can't be planted in a command's source"))
+    }
+
+    async fn unplant(&self, _: &Context, _: &str) -> Result<Removal> {
+        Ok(Removal::Absent)
+    }
+
+    async fn capture(&self, cx: &Context, out: &mut SealWriter) -> Result<Captured> {
+        let began = cx.clock.now();
+        let told = Told::in_folder(&cx.folder)?;
+        let mut running = self.program(cx, &told)?.start(cx)?;
+        let mut survey = Survey::of(&self.spec.content, cx);
+        let written = take(cx, &mut running, out, &mut survey).await?;
+        let surveyed = survey.finish().await;
+        let ended = running.wait(AFTERWARDS).await?;
+        // Before what was found in its output: a program that fails leaves half an archive, and that it failed is the cause.
+        ended.success(Kind::Unavailable)?;
+        if written == 0 {
+            return Err(Error::new(Kind::Unavailable, format!("{} exited with 0 but wrote nothing", ended.program))
+                .hint("An empty backup saves nobody: look at what the program does."));
+        }
+        let (surveyed, facts) = (surveyed?, told.read()?);
+        let mut notes = self.notes(&ended);
+        notes.extend(facts.notes.into_iter().map(|statement| Note { subject: ended.program.clone(), statement }));
+        Ok(Captured {
+            index: surveyed.index,
+            taken_at: facts.taken_at.unwrap_or(began),
+            newest_at: facts.newest_at.or(surveyed.newest_at),
+            notes,
+        })
+    }
+}
+
+/// Hands all that the program writes on, to the seal and to the survey. Returns how much it was.
+async fn take(cx: &Context, running: &mut Running, out: &mut SealWriter, survey: &mut Survey) -> Result<u64> {
+    let Some(mut stdout) = running.stdout.take() else { return Ok(0) };
+    let (mut buffer, before) = (BytesMut::new(), out.written());
+    loop {
+        cx.go_on()?;
+        buffer.reserve(PIECE);
+        match timeout(SILENCE, stdout.read_buf(&mut buffer)).await {
+            Ok(Ok(0)) => return Ok(out.written() - before),
+            Ok(Ok(_)) => {
+                let piece = buffer.split().freeze();
+                cx.progress.add(piece.len() as u64);
+                out.write(&piece).await?;
+                survey.add(piece).await?;
+            }
+            Ok(Err(cause)) => return Err(Error::io("reading what is written by", running.name(), cause)),
+            Err(_) if running.has_ended().is_some() => {
+                return Err(Error::new(
+                    Kind::Unavailable,
+                    format!("{} has ended, but something that it started still holds its output", running.name()),
+                )
+                .hint("Let it wait for all that it starts: the backup may not be whole."));
+            }
+            Err(_) => {}
+        }
+    }
+}

@@ -246,3 +246,167 @@ fn apart(is: &str, was: &str) -> (String, String) {
     };
     (shown(is), shown(was))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::os::unix::ffi::OsStringExt;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Format, PathText};
+
+    fn kinds() -> impl Strategy<Value = EntryKind> {
+        let path = || proptest::sample::select(vec!["a", "b"]).prop_map(PathText::new);
+        prop_oneof![
+            (0_u64..3, proptest::sample::select(vec!["", "00", "ff"]))
+                .prop_map(|(size, sha256)| EntryKind::File { size, sha256: sha256.into() }),
+            Just(EntryKind::Directory),
+            Just(EntryKind::Fifo),
+            path().prop_map(EntryKind::Symlink),
+            path().prop_map(EntryKind::Hardlink),
+            (any::<bool>(), 0_u32..2).prop_map(|(block, minor)| EntryKind::Device { block, major: 1, minor }),
+        ]
+    }
+
+    fn trees() -> impl Strategy<Value = Vec<Entry>> {
+        let path = proptest::collection::vec(any::<u8>().prop_map(|byte| b"ab/-%\xff\n."[usize::from(byte) % 8]), 1..3);
+        let attributes = (0_u32..2, 0_u32..2, 0_i64..2, proptest::collection::btree_map("[xy]", "[01]", 0..2));
+        proptest::collection::btree_map(path, (kinds(), attributes), 0..12).prop_map(|paths| {
+            let entry = |(path, (kind, (mode, uid, mtime_ns, xattrs)))| {
+                let path: Vec<u8> = path;
+                let path = PathText::new(std::ffi::OsString::from_vec(path));
+                Entry { path, kind, mode, uid, gid: 0, mtime_ns, xattrs }
+            };
+            paths.into_iter().map(entry).collect()
+        })
+    }
+
+    /// What of an entry counts at a level.
+    fn seen(entry: &Entry, level: Level) -> String {
+        match (level, &entry.kind) {
+            (Level::Content, _) => format!("{entry:?}"),
+            (Level::Count, EntryKind::File { size, .. }) => format!("file of {size}"),
+            (Level::Count, kind) => format!("{:?}", std::mem::discriminant(kind)),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_differs_is_what_a_look_at_every_path_says(was in trees(), is in trees(), content: bool) {
+            let level = if content { Level::Content } else { Level::Count };
+            let index = |entries: &[Entry]| Index { entries: entries.to_vec(), ..Index::new(Format::Tar) };
+            let paths: BTreeSet<_> = was.iter().chain(&is).map(|entry| entry.path.clone()).collect();
+            let find = |entries: &[Entry], path: &PathText| entries.iter().find(|entry| entry.path == *path).cloned();
+            let mut expected = BTreeMap::new();
+            for path in paths {
+                let kind = match (find(&was, &path), find(&is, &path)) {
+                    (Some(_), None) => "is missing",
+                    (None, Some(_)) => "was not in the backup",
+                    (Some(was), Some(is)) if seen(&was, level) != seen(&is, level) => "differs",
+                    _ => continue,
+                };
+                expected.insert(path.to_string(), kind);
+            }
+            let mut found = BTreeMap::new();
+            for (path, statement) in differences(&index(&was), &index(&is), level) {
+                let kind = match statement.as_str() {
+                    "is missing" => "is missing",
+                    "was not in the backup" => "was not in the backup",
+                    _ => "differs",
+                };
+                prop_assert!(found.insert(path, kind).is_none(), "a path is named twice");
+            }
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    fn database() -> Database {
+        let table = |rows, fingerprint: &str| Table { rows, fingerprint: Some(fingerprint.into()) };
+        let objects = [("index", "public.by_id", "on id"), ("view", "public.v", "select 1")];
+        let objects =
+            objects.map(|(class, name, definition)| (class.into(), BTreeMap::from([(name.into(), definition.into())])));
+        Database {
+            name: "app".into(),
+            engine: "postgres".into(),
+            version: "15".into(),
+            settings: BTreeMap::from([("encoding".into(), "UTF8".into()), ("ours".into(), "1".into())]),
+            tables: BTreeMap::from([("public.a".into(), table(1, "00")), ("public.b".into(), table(2, "11"))]),
+            objects: BTreeMap::from(objects),
+            roles: Vec::new(),
+        }
+    }
+
+    fn found(change: impl FnOnce(&mut Database), level: Level) -> Vec<(String, String)> {
+        let index = |database| Index { databases: vec![database], ..Index::new(Format::PgDump) };
+        let mut changed = database();
+        change(&mut changed);
+        differences(&index(database()), &index(changed), level)
+    }
+
+    fn one(subject: &str, statement: &str) -> Vec<(String, String)> {
+        vec![(subject.into(), statement.into())]
+    }
+
+    #[test]
+    fn each_change_of_a_database_is_named_with_what_is_and_what_was() {
+        let change = |change: fn(&mut Database)| found(change, Level::Content);
+        assert_eq!(change(|_| {}), []);
+        assert_eq!(change(|db| drop(db.tables.remove("public.a"))), one("table:public.a", "is missing"));
+        assert_eq!(
+            change(|db| db.tables.get_mut("public.a").expect("a").rows = 5),
+            one("table:public.a", "rows 5, was 1")
+        );
+        assert_eq!(
+            change(|db| db.tables.get_mut("public.b").expect("b").fingerprint = Some("22".into())),
+            one("table:public.b", "content fingerprint 22, was 11")
+        );
+        assert_eq!(change(|db| db.tables.get_mut("public.b").expect("b").fingerprint = None), []);
+        assert_eq!(change(|db| drop(db.objects.remove("index"))), one("index:public.by_id", "is missing"));
+        assert_eq!(
+            change(|db| drop(
+                db.objects.entry("view".into()).or_default().insert("public.v".into(), "select 2".into())
+            )),
+            one("view:public.v", "select 2, was select 1")
+        );
+        assert_eq!(
+            change(|db| drop(
+                db.objects.insert("trigger".into(), BTreeMap::from([("public.t".into(), String::new())]))
+            )),
+            one("trigger:public.t", "was not in the backup")
+        );
+        assert_eq!(
+            change(|db| drop(db.settings.insert("encoding".into(), "LATIN1".into()))),
+            one("setting:encoding", "LATIN1, was UTF8")
+        );
+        assert_eq!(change(|db| drop(db.settings.remove("ours"))), []);
+        assert_eq!(change(|db| db.version = "16".into()), []);
+        let mut other = change(|db| db.name = "other".into());
+        other.sort();
+        assert_eq!(other, [one("database:app", "is missing"), one("database:other", "was not in the backup")].concat());
+    }
+
+    #[test]
+    fn only_names_and_numbers_count_at_the_level_of_counting() {
+        let change = |change: fn(&mut Database)| found(change, Level::Count);
+        assert_eq!(change(|db| db.tables.get_mut("public.b").expect("b").fingerprint = Some("22".into())), []);
+        assert_eq!(
+            change(|db| drop(db.objects.entry("view".into()).or_default().insert("public.v".into(), "x".into()))),
+            []
+        );
+        assert_eq!(
+            change(|db| db.tables.get_mut("public.a").expect("a").rows = 5),
+            one("table:public.a", "rows 5, was 1")
+        );
+        assert_eq!(change(|db| drop(db.objects.remove("view"))), one("view:public.v", "is missing"));
+    }
+
+    #[test]
+    fn long_definitions_are_shown_from_where_they_differ() {
+        let long = "x".repeat(1_000);
+        let (is, was) = apart(&format!("{long}new"), &format!("{long}old"));
+        assert!(is.starts_with('…') && is.ends_with("new") && is.len() < 100, "{is}");
+        assert!(was.ends_with("old"));
+    }
+}

@@ -1,6 +1,7 @@
 //! Trees that are as nasty as file systems allow, taken and brought back.
 
 mod hostile;
+mod kinds;
 mod live;
 mod nasty;
 mod nobody;

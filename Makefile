@@ -10,6 +10,9 @@ DIST := $(TARGET)/dist/drillctl
 PREFIX ?= /usr/local
 export PATH := $(abspath $(TARGET))/tools/bin:$(PATH)
 
+# What opens a door to the outside: the crates of the language and of the record have none.
+IMPURE := std::(fs|env|process)|Tcp(Stream|Listener)|UdpSocket|tokio|SystemTime|Instant::now|Timestamp::now|Zoned::now
+
 # A line between the steps, with the time, so that a log tells what took how long.
 step = @printf '\n== %s  %s\n' "$$(date +%T)" '$(1)'
 
@@ -47,11 +50,15 @@ lint: ## what holds without running anything: format, spelling, dependencies, cl
 	$(call step,format)
 	cargo fmt --all --check
 	$(call step,scripts)
-	shellcheck .ci/run tests/install tests/image scenarios/quickstart/prepare
+	shellcheck .ci/run tests/documents tests/image tests/install scenarios/quickstart/prepare
 	$(call step,spelling)
 	typos
+	$(call step,documents)
+	tests/documents
 	$(call step,dependencies)
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources
+	$(call step,purity of the language and the model)
+	! grep -rnE '$(IMPURE)' scenarios/src reports/src
 	$(call step,clippy)
 	cargo clippy --workspace --all-targets --all-features --locked -- --deny warnings
 	$(call step,rustdoc)

@@ -2,14 +2,10 @@
 //! kind is a new row in [`rows`].
 #![allow(clippy::disallowed_methods, reason = "tests start programs as they need")]
 
-mod support {
-    #[path = "../../../tests/support/must.rs"]
-    mod must;
-    #[path = "../../../tests/support/postgres.rs"]
-    mod postgres;
-    pub(crate) use must::must;
-    pub(crate) use postgres::Cluster;
-}
+#[path = "../../tests/support/must.rs"]
+mod must;
+#[path = "../../tests/support/postgres.rs"]
+mod postgres;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -20,8 +16,9 @@ use drill_agents::seal::{About, Keys, Sealing, locate};
 use drill_agents::sources::{self, Captured, Source};
 use drill_agents::{Canary, Clock, Context, Kind, Mark, Removal, Secrets, Vault, differences};
 use drill_scenarios::Level;
+use must::must;
+use postgres::Cluster;
 use serde_json::json;
-use support::Cluster;
 
 /// A kind of source that is ready to be captured, and the scratch that takes it.
 struct Row {
@@ -75,7 +72,8 @@ impl Bench {
         let secrets = Arc::new(Secrets::relative_to(home));
         let folder = home.join("runs").join(run);
         std::fs::create_dir_all(&folder).expect("a run's folder");
-        let parse = |value: &serde_json::Value| serde_json::from_value(value.clone()).expect("a source of the language");
+        let parse =
+            |value: &serde_json::Value| serde_json::from_value(value.clone()).expect("a source of the language");
         let spec = parse(&row.source);
         let scratch: drill_scenarios::Scratch = serde_json::from_value(row.scratch.clone()).expect("a scratch");
         let vault = serde_json::from_value(json!({"fs": {"path": "vault"}})).expect("a vault");

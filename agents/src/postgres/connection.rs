@@ -179,6 +179,7 @@ fn kind(state: &SqlState) -> Kind {
         "42501" | "28P01" | "28000" => Kind::Denied,
         "57014" | "55P03" => Kind::TimedOut,
         "53100" | "53200" => Kind::Exhausted,
+        code if code.starts_with("42") => Kind::Config,
         _ => Kind::Unavailable,
     }
 }

@@ -78,11 +78,7 @@ async fn stream(cx: &Context, program: Program, out: &mut SealWriter) -> Result<
     let mut stdout = running.stdout.take().expect("it has no log");
     let mut buffer = vec![0; BUFFER];
     loop {
-        cx.go_on()?;
-        let read = tokio::select! {
-            read = stdout.read(&mut buffer) => read.map_err(|cause| Error::io("reading from", "pg_dump", cause))?,
-            () = cx.cancel.cancelled() => continue,
-        };
+        let read = stdout.read(&mut buffer).await.map_err(|cause| Error::io("reading from", "pg_dump", cause))?;
         if read == 0 {
             return running.wait(END).await;
         }

@@ -228,3 +228,34 @@ fn one_line(text: &str) -> String {
     }
     text.replace('\\', r"\\").replace('\n', r"\n").replace('\r', r"\r").replace('\t', r"\t")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(version: &str, view: &str, index: &str) -> Database {
+        let object =
+            |class: &str, text: &str| (class.to_owned(), BTreeMap::from([("s.x".to_owned(), text.to_owned())]));
+        let objects = BTreeMap::from([object("view", view), object("index", index)]);
+        Database { version: version.into(), objects, ..Database::default() }
+    }
+
+    #[test]
+    fn texts_that_only_another_major_words_differently_are_no_difference() {
+        let captured = database("15.18", "SELECT t.a FROM t", "on t (a)");
+        let mut observed = database("17.2", "SELECT a FROM t", "on t (b)");
+        assert!(worded_differently(&captured, &observed.version) && !worded_differently(&captured, "15.2"));
+        reword(&mut observed, &captured);
+        assert_eq!(observed.objects["view"], captured.objects["view"]);
+        assert_ne!(observed.objects["index"], captured.objects["index"]);
+        observed.objects.remove("view");
+        reword(&mut observed, &captured);
+        assert!(!observed.objects.contains_key("view"), "what is missing stays missing");
+    }
+
+    #[test]
+    fn a_definition_of_several_lines_is_told_from_one_with_the_same_words() {
+        assert_eq!(one_line("a b\n"), "a b");
+        assert_eq!(one_line("a\nb\\n"), "a\\nb\\\\n");
+    }
+}

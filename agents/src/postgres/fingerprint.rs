@@ -97,5 +97,5 @@ fn counted(count: i64) -> u64 {
 
 /// What a table holds could not be read for a reason that lies in the query, not in the server or the connection.
 pub(super) fn is_the_querys_own(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Unavailable | Kind::NotFound | Kind::Denied) && !error.is_temporary()
+    matches!(error.kind(), Kind::Unavailable | Kind::Config | Kind::NotFound | Kind::Denied) && !error.is_temporary()
 }

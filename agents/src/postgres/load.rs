@@ -19,15 +19,10 @@ const END: Duration = Duration::from_secs(7 * 24 * 3600);
 /// [`Kind::Unrestorable`] if it can't read the archive, the reader's own errors, [`Kind::Exhausted`] if the disk is full.
 pub(crate) async fn load(cx: &Context, program: Program, mut stream: OpenReader) -> Result<Vec<String>> {
     let mut running = program.start_with_input(cx)?;
-    let mut input = running.stdin.take();
-    loop {
-        let piece = tokio::select! {
-            piece = stream.next() => piece?,
-            () = cx.cancel.cancelled() => { cx.go_on()?; None }
-        };
-        let Some(piece) = piece else { break };
+    let mut input = running.stdin.take().expect("it was asked for");
+    while let Some(piece) = stream.next().await? {
         let began = cx.clock.elapsed();
-        let taken = feed(cx, &mut input, &piece).await?;
+        let taken = feed(&mut input, &piece).await?;
         cx.timings.loaded(cx.clock.elapsed().saturating_sub(began));
         cx.progress.add(piece.len() as u64);
         if !taken {
@@ -36,24 +31,17 @@ pub(crate) async fn load(cx: &Context, program: Program, mut stream: OpenReader)
     }
     drop(input);
     let began = cx.clock.elapsed();
-    let ended = tokio::select! {
-        ended = running.wait(END) => ended?,
-        () = cx.cancel.cancelled() => { cx.go_on()?; return Ok(Vec::new()) }
-    };
+    let ended = running.wait(END).await?;
     cx.timings.loaded(cx.clock.elapsed().saturating_sub(began));
     judge(&ended)
 }
 
 /// Writes one piece. Nobody takes it any more if the program ended early; why, it says itself.
-async fn feed(cx: &Context, input: &mut Option<ChildStdin>, piece: &[u8]) -> Result<bool> {
-    let Some(input) = input else { return Ok(false) };
-    tokio::select! {
-        written = input.write_all(piece) => match written {
-            Ok(()) => Ok(true),
-            Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-            Err(cause) => Err(Error::io("writing to", "pg_restore", cause)),
-        },
-        () = cx.cancel.cancelled() => cx.go_on().map(|()| false),
+async fn feed(input: &mut ChildStdin, piece: &[u8]) -> Result<bool> {
+    match input.write_all(piece).await {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(cause) => Err(Error::io("writing to", "pg_restore", cause)),
     }
 }
 

@@ -2,6 +2,7 @@
 //! facts about a database that are captured on one side and observed on the other.
 
 pub(crate) mod canary;
+pub(crate) mod cancel;
 mod catalog;
 pub(crate) mod cluster;
 pub(crate) mod connection;

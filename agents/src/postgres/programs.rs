@@ -30,7 +30,7 @@ impl Programs {
         let found = installed(cx, bin, needed).await;
         match found.iter().find(|programs| programs.major >= least) {
             Some(programs) => Ok(programs.clone()),
-            None => Err(missing(bin, needed, least, &found)),
+            None => Err(missing(bin, needed, least, "or newer ", &found)),
         }
     }
 
@@ -42,7 +42,7 @@ impl Programs {
         let found = installed(cx, bin, needed).await;
         match found.iter().find(|programs| programs.major == major) {
             Some(programs) => Ok(programs.clone()),
-            None => Err(missing(bin, needed, major, &found)),
+            None => Err(missing(bin, needed, major, "", &found)),
         }
     }
 
@@ -52,16 +52,17 @@ impl Programs {
     }
 }
 
-fn missing(bin: Option<&Path>, needed: &[&str], major: u32, found: &[Programs]) -> Error {
+fn missing(bin: Option<&Path>, needed: &[&str], major: u32, or_newer: &str, found: &[Programs]) -> Error {
     let names = needed.join(", ");
     let place = bin.map_or_else(|| "on this host".into(), |folder| format!("in {}", folder.display()));
     let there: Vec<&str> = found.iter().map(|programs| programs.version.as_str()).collect();
     let there = if there.is_empty() { "none".into() } else { there.join(", ") };
     let package = if needed == ["pg_dump"] { "postgresql-client" } else { "postgresql" };
-    let major = major.max(1);
-    let message = format!("{names} of PostgreSQL {major} or newer {place}: found {there}");
-    let package = if major > 1 { format!("{package}-{major}") } else { package.into() };
-    Error::new(Kind::Config, message)
+    let (version, package) = match major {
+        0 => (String::new(), package.to_owned()),
+        _ => (format!("{major} {or_newer}"), format!("{package}-{major}")),
+    };
+    Error::new(Kind::Config, format!("{names} of PostgreSQL {version}{place}: found {there}"))
         .hint(format!("Install them (`apt-get install {package}`), or name their folder as `bin`."))
 }
 
@@ -127,7 +128,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_said_with_the_command_that_installs_it() {
         let there = Programs { folder: "/b".into(), major: 15, version: "15.18".into() };
-        let error = missing(None, &["pg_dump"], 17, &[there]);
+        let error = missing(None, &["pg_dump"], 17, "or newer ", &[there]);
         assert_eq!(error.to_string(), "pg_dump of PostgreSQL 17 or newer on this host: found 15.18");
         assert!(error.next_step().is_some_and(|hint| hint.contains("apt-get install postgresql-client-17")));
     }

@@ -11,6 +11,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::{Environment, Place, Restored, Rows, Scratch};
 use crate::mark::{Removal, require_empty};
+use crate::postgres::cancel::unless_stopped;
 use crate::postgres::cluster::{self, Cluster};
 use crate::postgres::connection::wrong;
 use crate::postgres::fresh::{self, Fresh};
@@ -249,26 +250,27 @@ impl Environment for PostgresEnvironment {
 
     async fn restore(&mut self, cx: &Context, index: &Index, stream: OpenReader) -> Result<Restored> {
         let captured = index.databases.first();
-        let loaded = load::load(cx, self.restoring(captured.is_some()), stream).await;
+        let loading = load::load(cx, self.restoring(captured.is_some()), stream);
+        let loaded = unless_stopped(cx, loading).await;
         self.cluster.must_run()?;
         let complaints = loaded?;
         let began = cx.clock.elapsed();
         let client = self.session().await?;
-        client
-            .batch_execute("ANALYZE")
-            .await
-            .map_err(|cause| wrong("gathering statistics of what was restored", cause))?;
+        let analysing = async {
+            client.batch_execute("ANALYZE").await.map_err(|cause| wrong("analysing what was restored", cause))
+        };
+        unless_stopped(cx, analysing).await?;
         cx.timings.loaded(cx.clock.elapsed().saturating_sub(began));
         Ok(Restored { complaints, notes: self.notes(captured) })
     }
 
-    async fn observe(&self, _: &Context, index: &Index, level: Level) -> Result<Index> {
+    async fn observe(&self, cx: &Context, index: &Index, level: Level) -> Result<Index> {
         let nothing = Database::default();
         let captured = index.databases.first().unwrap_or(&nothing);
         let client = self.facts_session().await?;
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         client.batch_execute(begin).await.map_err(|cause| wrong("looking at what was restored", cause))?;
-        let mut database = facts::observe(&client, captured, level).await?;
+        let mut database = unless_stopped(cx, facts::observe(&client, captured, level)).await?;
         if facts::worded_differently(captured, &database.version) {
             facts::reword(&mut database, captured);
         }

@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 
 use super::{Captured, Estimate, Note, Source};
 use crate::mark::Removal;
+use crate::postgres::cancel::unless_stopped;
 use crate::postgres::connection::{Target, wrong};
 use crate::postgres::dump::{self, Selection};
 use crate::postgres::facts::{self, Facts, Scope};
@@ -124,8 +125,11 @@ impl Source for PostgresSource {
         let programs = self.programs(cx, &version).await?;
         let (selection, mut notes) = self.selection(cx, &client, snapshot).await?;
         let before = sequences::read_in(&client, &self.scope).await?;
-        let dumping = dump::dump(cx, &programs, &self.target, &selection, out);
-        let (remarks, mut facts) = tokio::try_join!(dumping, facts::capture(&client, &self.scope))?;
+        let both = async {
+            let dumping = dump::dump(cx, &programs, &self.target, &selection, out);
+            tokio::try_join!(dumping, facts::capture(&client, &self.scope))
+        };
+        let (remarks, mut facts) = unless_stopped(cx, both).await?;
         let after = sequences::read(&client, &facts.database).await?;
         sequences::capture(&mut facts.database, &before, &after);
         notes.extend(remarks);

@@ -7,16 +7,13 @@ use super::fixture::{Fixture, RICH};
 /// A change, and all that must be different after it.
 const CHANGES: [(&str, &[&str]); 22] = [
     ("ALTER TABLE sales.item DISABLE TRIGGER touch", &["trigger touch on sales.item"]),
-    ("UPDATE sales.item SET net = net + 0.01 WHERE id = 77777", &["rows of sales.item"]),
+    ("UPDATE sales.item SET net = net + 0.01 WHERE id = 17777", &["rows of sales.item"]),
     ("DELETE FROM sales.log WHERE line = 'line 900'", &["rows of sales.log_rest"]),
     (
         "UPDATE public.twins SET v = 'b' WHERE ctid = (SELECT min(ctid) FROM public.twins WHERE v = 'a')",
         &["rows of public.twins"],
     ),
-    (
-        "UPDATE public.no_columns SET tableoid = tableoid WHERE false; INSERT INTO public.no_columns DEFAULT VALUES",
-        &["rows of public.no_columns"],
-    ),
+    ("INSERT INTO public.no_columns DEFAULT VALUES", &["rows of public.no_columns"]),
     ("UPDATE sales.customer SET home = NULL WHERE id = 1", &["rows of sales.customer"]),
     ("DROP INDEX sales.item_tags", &["index sales.item_tags"]),
     ("SELECT setval('sales.untouched', 1, true)", &["sequence sales.untouched"]),
@@ -25,7 +22,10 @@ const CHANGES: [(&str, &[&str]); 22] = [
         "CREATE OR REPLACE FUNCTION public.watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN  END $$",
         &["function public.watch()"],
     ),
-    ("DROP INDEX sales.customer_name; DROP EXTENSION pg_trgm", &["extension pg_trgm", "index sales.customer_name"]),
+    (
+        "DROP INDEX sales.customer_name; DROP EXTENSION pg_trgm",
+        &["extension pg_trgm", "comment extension pg_trgm", "index sales.customer_name"],
+    ),
     ("SELECT lo_put(90002, 2999999, '\\x00')", &["rows of large objects"]),
     (
         "ALTER TABLE public.base ADD CONSTRAINT positive CHECK (a > 0) NO INHERIT",
@@ -35,10 +35,10 @@ const CHANGES: [(&str, &[&str]); 22] = [
     ("DROP POLICY own ON public.secret", &["policy own on public.secret"]),
     ("ALTER TABLE public.secret DISABLE ROW LEVEL SECURITY", &["table public.secret"]),
     ("REVOKE INSERT ON sales.item FROM owner_of_things", &["grant table sales.item"]),
-    ("COMMENT ON FUNCTION sales.vat IS NULL", &["comment function sales.vat(pg_catalog.numeric)"]),
+    ("COMMENT ON FUNCTION sales.vat IS NULL", &["comment function sales.vat(numeric)"]),
     ("ALTER TYPE sales.state ADD VALUE 'lost'", &["type sales.state"]),
     ("ALTER EVENT TRIGGER watcher DISABLE", &["event trigger watcher"]),
-    ("DELETE FROM sales.customer WHERE false; REFRESH MATERIALIZED VIEW sales.totals", &["rows of sales.totals"]),
+    ("REFRESH MATERIALIZED VIEW sales.totals", &["rows of sales.totals"]),
     (
         "CREATE TABLE public.added (x integer)",
         &[

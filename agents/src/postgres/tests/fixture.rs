@@ -217,7 +217,7 @@ pub(super) fn reader(stream: Vec<Bytes>) -> OpenReader {
 
 /// Names of everything that is not the same on both sides.
 pub(super) fn differences(captured: &Database, observed: &Database) -> BTreeSet<String> {
-    let mut found = unequal("table", &captured.tables, &observed.tables);
+    let mut found = unequal("rows of", &captured.tables, &observed.tables);
     let settings = captured.settings.iter().filter(|(name, _)| observed.settings.contains_key(*name));
     let settings: BTreeMap<_, _> = settings.map(|(name, value)| (name.clone(), value.clone())).collect();
     found.extend(unequal("setting", &settings, &observed.settings));
@@ -230,15 +230,8 @@ pub(super) fn differences(captured: &Database, observed: &Database) -> BTreeSet<
     found
 }
 
-fn unequal<T: PartialEq + std::fmt::Debug>(
-    class: &str,
-    here: &BTreeMap<String, T>,
-    there: &BTreeMap<String, T>,
-) -> BTreeSet<String> {
+fn unequal<T: PartialEq>(class: &str, here: &BTreeMap<String, T>, there: &BTreeMap<String, T>) -> BTreeSet<String> {
     let names = here.keys().chain(there.keys());
     let unequal = names.filter(|name| here.get(*name) != there.get(*name));
-    unequal
-        .inspect(|name| eprintln!("{class} {name}: {:?} / {:?}", here.get(*name), there.get(*name)))
-        .map(|name| format!("{} {name}", if class == "table" { "rows of" } else { class }))
-        .collect()
+    unequal.map(|name| format!("{class} {name}")).collect()
 }

@@ -68,7 +68,7 @@ async fn rights_that_are_missing_are_denied_by_name() {
     let client = fixture.fill(APP).await;
     client.batch_execute("CREATE TABLE closed (v integer)").await.expect("table");
     let source = fixture.open(&described(&fixture, "correct horse")).expect("source");
-    let error = capture(&fixture.cx, &source).await.err().expect("may not read");
+    let error = capture(&fixture.cx, &source).await.expect_err("may not read");
     assert_eq!(error.kind(), Kind::Denied);
     assert!(error.chain().contains("permission denied for table closed"), "{}", error.chain());
     let canary = Canary { run: "r".into(), nonce: "n".into(), planted_at: fixture.cx.clock.now() };

@@ -1,5 +1,6 @@
 //! The end of a scratch, however it came.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -24,8 +25,16 @@ fn works_in(folder: &Path) -> bool {
     processes.filter_map(|entry| std::fs::read_link(entry.path().join("cwd")).ok()).any(|cwd| cwd.starts_with(&data))
 }
 
-fn segments() -> usize {
-    std::fs::read_to_string("/proc/sysvipc/shm").expect("shm").lines().count()
+/// Number of the shared memory that the server holds.
+fn segment(folder: &Path) -> String {
+    let file = std::fs::read_to_string(folder.join("data/postmaster.pid")).expect("a server runs");
+    let line = file.lines().nth(6).expect("key and number");
+    line.split_whitespace().last().expect("a number").to_owned()
+}
+
+fn is_held(segment: &str) -> bool {
+    let table = std::fs::read_to_string("/proc/sysvipc/shm").expect("shm");
+    table.lines().any(|line| line.split_whitespace().nth(1) == Some(segment))
 }
 
 async fn provisioned(cx: &Context) -> Environed {
@@ -50,12 +59,13 @@ async fn a_server_that_was_killed_or_lost_its_maker_leaves_nothing() {
     let fixture = Fixture::start().await;
     let cx = &fixture.cx;
     let environed = provisioned(cx).await;
-    let before = segments();
     let place = environed.place.clone();
+    let segment = segment(&place.folder);
+    assert!(is_held(&segment));
     kill_process(postmaster(&place.folder), Signal::KILL).expect("kill");
     environed.release(cx).await;
     assert!(!works_in(&place.folder) && !place.folder.exists() && !place.also[0].exists());
-    assert!(segments() < before, "shared memory is left");
+    assert!(!is_held(&segment), "shared memory is left");
 
     let environed = provisioned(cx).await;
     std::mem::forget(environed.environment);
@@ -105,4 +115,22 @@ async fn a_run_that_is_stopped_leaves_the_restore_at_once() {
     let restoring = environed.environment.restore(&fixture.cx, &captured.index, super::fixture::reader(stream));
     assert_eq!(restoring.await.expect_err("stopped").kind(), Kind::Interrupted);
     environed.release(&fixture.cx).await;
+}
+
+#[tokio::test]
+async fn a_cluster_whose_account_may_not_enter_the_runs_folder_is_made_elsewhere() {
+    let fixture = Fixture::start().await;
+    let cx = &fixture.cx;
+    std::fs::set_permissions(&cx.folder, std::fs::Permissions::from_mode(0o700)).expect("mode");
+    let environed = provisioned(cx).await;
+    let place = environed.place.clone();
+    let is_root = crate::Account::current().is_root();
+    assert_eq!(place.folder.starts_with("/var/tmp"), is_root, "{}", place.folder.display());
+    environed.release(cx).await;
+    assert!(!place.folder.exists());
+
+    let given = drill_scenarios::PostgresScratch { path: Some("run/mine".into()), ..Default::default() };
+    let given = PostgresScratch::open(&given).expect("scratch");
+    let admitted = given.admit(cx, &given.place(cx), &crate::Identity::default(), &Format::PgDump).await;
+    assert_eq!(admitted.err().map(|error| error.kind()), is_root.then_some(Kind::Refused));
 }

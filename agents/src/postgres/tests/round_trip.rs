@@ -16,7 +16,7 @@ async fn a_database_with_one_of_everything_comes_back_without_a_difference() {
     let (captured, stream) = fixture.capture(&source).await;
     let database = &captured.index.databases[0];
     assert_eq!(captured.notes, [], "nothing was left out");
-    assert_eq!(database.tables["sales.item"].rows, 100_000);
+    assert_eq!(database.tables["sales.item"].rows, 20_000);
     assert_eq!(database.tables["large objects"].rows, 3);
     assert!(database.roles.contains(&"Weird \"role\" ü".to_owned()));
     let (again, _) = fixture.capture(&source).await;
@@ -28,7 +28,7 @@ async fn a_database_with_one_of_everything_comes_back_without_a_difference() {
     assert_eq!(environed.differences(&fixture.cx, &captured).await, [].into());
     let counted = environed.environment.observe(&fixture.cx, &captured.index, Level::Count).await.expect("observe");
     let item = &counted.databases[0].tables["sales.item"];
-    assert_eq!((item.rows, item.fingerprint.as_ref()), (100_000, None));
+    assert_eq!((item.rows, item.fingerprint.as_ref()), (20_000, None));
     environed.release(&fixture.cx).await;
 }
 
@@ -166,7 +166,7 @@ async fn what_the_server_does_not_take_is_a_complaint() {
     let (environed, restored) = fixture.restore(&captured, stream).await;
     let [complaint] = &restored.complaints[..] else { panic!("{:?}", restored.complaints) };
     assert!(
-        complaint.contains("TABLE t somebody") && complaint.contains("role \"somebody\" does not exist"),
+        complaint.contains("OWNER TO somebody") && complaint.contains("role \"somebody\" does not exist"),
         "{complaint}"
     );
     let expected = ["grant table public.t", "owner table public.t"].map(String::from);
@@ -203,4 +203,64 @@ async fn a_scratch_takes_only_what_it_can_restore() {
     let failed = Environed::provision(cx, broken.clone(), &captured.index).await.err().expect("does not start");
     assert!(failed.chain().contains("work_mem"), "{}", failed.chain());
     broken.release(cx, &broken.place(cx)).await.expect("release");
+}
+
+#[tokio::test]
+async fn a_database_keeps_its_encoding_and_name_and_a_locale_that_is_missing_here_is_noted() {
+    let fixture = Fixture::start().await;
+    let client = fixture.try_connect("postgres", "postgres").await.expect("connect");
+    let create = "CREATE DATABASE \"Shops \"\"1\"\"\" TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'";
+    client.batch_execute(create).await.expect("create");
+    let client = fixture.try_connect("postgres", "Shops \"1\"").await.expect("connect");
+    client.batch_execute("CREATE TABLE \"é\" AS SELECT 'ÄÖÜ' AS v").await.expect("fill");
+    let described = drill_scenarios::PostgresSource {
+        url: Some(fixture.url("postgres", "Shops%20%221%22")),
+        ..fixture.described()
+    };
+    let (mut captured, stream) = fixture.capture(&fixture.open(&described).expect("source")).await;
+    let database = &mut captured.index.databases[0];
+    assert_eq!((database.name.as_str(), database.settings["encoding"].as_str()), ("Shops \"1\"", "LATIN1"));
+    database.settings.extend(["collate", "ctype"].map(|name| (name.to_owned(), "xx_YY.utf8".to_owned())));
+    let (environed, restored) = fixture.restore(&captured, stream).await;
+    assert_eq!(restored.complaints, [""; 0]);
+    assert!(restored.notes[0].statement.contains("xx_yy.utf8"), "{:?}", restored.notes);
+    assert_eq!(environed.environment.facts()["PGDATABASE"], "Shops \"1\"");
+    assert_eq!(environed.differences(&fixture.cx, &captured).await, [].into());
+    environed.release(&fixture.cx).await;
+}
+
+#[tokio::test]
+async fn the_database_that_every_cluster_has_is_restored_under_its_name() {
+    let fixture = Fixture::start().await;
+    let client = fixture.try_connect("postgres", "postgres").await.expect("connect");
+    client
+        .batch_execute("CREATE TABLE t AS SELECT 1 AS v; ALTER DATABASE postgres SET search_path = public")
+        .await
+        .expect("fill");
+    let described =
+        drill_scenarios::PostgresSource { url: Some(fixture.url("postgres", "postgres")), ..fixture.described() };
+    let (captured, stream) = fixture.capture(&fixture.open(&described).expect("source")).await;
+    assert!(captured.notes[0].statement.contains("search_path"), "{:?}", captured.notes);
+    let (environed, restored) = fixture.restore(&captured, stream).await;
+    assert_eq!(restored.complaints, [""; 0]);
+    assert_eq!(environed.differences(&fixture.cx, &captured).await, [].into());
+    environed.release(&fixture.cx).await;
+}
+
+#[tokio::test]
+async fn probes_query_without_changing_anything() {
+    let fixture = Fixture::start().await;
+    fixture.fill("CREATE TABLE t AS SELECT n, nullif(n, 2) AS v FROM generate_series(1, 1500) n").await;
+    let (captured, stream) = fixture.capture(&fixture.source()).await;
+    let (environed, _) = fixture.restore(&captured, stream).await;
+    let query = |sql: &'static str| environed.environment.query(&fixture.cx, sql, None);
+    let rows = query("SELECT n, v FROM t ORDER BY n").await.expect("rows");
+    assert_eq!((rows.count, rows.rows.len()), (1500, 1000));
+    assert_eq!(rows.columns, ["n", "v"]);
+    assert_eq!(rows.rows[1], [Some("2".into()), None]);
+    query("DELETE FROM t").await.expect("delete");
+    assert_eq!(query("SELECT count(*) FROM t").await.expect("count").rows, [[Some("1500".into())]]);
+    assert_eq!(query("SELEC").await.expect_err("no SQL").kind(), Kind::Config);
+    assert_eq!(query("SELECT * FROM gone").await.expect_err("no table").kind(), Kind::NotFound);
+    environed.release(&fixture.cx).await;
 }

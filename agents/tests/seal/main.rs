@@ -5,8 +5,10 @@
 mod damage;
 mod kept;
 mod keys;
+#[allow(unreachable_pub, reason = "shared with the end-to-end tests")]
 #[path = "../../../tests/support/must.rs"]
 mod must;
+#[allow(unreachable_pub, dead_code, reason = "shared with the end-to-end tests")]
 #[path = "../../../tests/support/postgres.rs"]
 mod postgres;
 mod s3;

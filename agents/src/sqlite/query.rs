@@ -76,7 +76,9 @@ async fn ask<T: Send + 'static>(
 fn unprepared(sql: &str, cause: rusqlite::Error) -> Error {
     let gone = cause.to_string().contains("no such ");
     let kind = if gone { Kind::Unrestorable } else { Kind::Config };
-    Error::new(kind, format!("preparing query `{sql}`")).because(cause).hint("Correct the query, unless the restored database is wrong.")
+    Error::new(kind, format!("preparing query `{sql}`"))
+        .because(cause)
+        .hint("Correct the query, unless the restored database is wrong.")
 }
 
 fn text(value: ValueRef<'_>) -> Option<String> {

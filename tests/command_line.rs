@@ -94,6 +94,53 @@ fn doctor_names_what_is_missing_and_what_to_do() {
 }
 
 #[test]
+fn doctor_and_keys_tell_of_an_identity_that_others_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    world.scenario(&[]);
+    std::fs::set_permissions(world.path("identity.txt"), std::fs::Permissions::from_mode(0o644)).expect("mode");
+    for command in [&["doctor", "scenario.yaml"][..], &["keys", "show", "identity.txt"]] {
+        let finished = world.run(command);
+        assert_eq!(finished.code, Some(2), "{command:?}: {finished:?}");
+        let told = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(told.contains("mode 0644") && told.contains("chmod 600"), "{command:?}: {told}");
+    }
+}
+
+#[test]
+fn runs_are_listed_under_each_other_whatever_they_proved() {
+    let world = World::new();
+    world.scenario(&[]);
+    assert_eq!(world.drill().0.code, Some(0));
+    let segment = world.newest_snapshot().join("000000.age");
+    std::fs::write(&segment, "damaged").expect("damaged");
+    assert_eq!(world.drill_with(&["--snapshot", "newest"]).0.code, Some(1));
+    let list = world.run(&["list"]).stdout;
+    let columns: Vec<_> = list.lines().map(|line| line.find("recovery")).collect();
+    assert_eq!(columns.len(), 2, "{list}");
+    assert!(columns[0].is_some() && columns[0] == columns[1], "{list}");
+}
+
+#[test]
+fn a_failed_check_tells_what_was_expected_once_and_what_its_program_said() {
+    let world = World::new();
+    world.write("input/SHA256SUMS", format!("{}  note\n", "0".repeat(64)));
+    world.write("input/note", "another note");
+    let argv = "[sha256sum, --check, --quiet, SHA256SUMS]";
+    let check =
+        format!("{{name: the list holds, probe: {{command: {{argv: {argv}}}}}, expect: {{exit: {{equals: 0}}}}}}");
+    world.scenario(&[("checks", &format!("[{check}]"))]);
+    let (finished, record) = world.drill();
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let failed = crate::support::check(&record, "the list holds");
+    assert_eq!(failed["expected"], "exit equals 0");
+    let observed = failed["observed"].as_str().expect("words");
+    assert!(observed.starts_with("exit is 1; stdout ends with \"note: FAILED\""), "{observed}");
+    let text = world.run(&["show"]).stdout;
+    assert_eq!(text.matches("the list holds").count(), 3, "headline, check, finding: {text}");
+}
+
+#[test]
 fn schema_completions_and_man_pages_are_generated() {
     let world = World::new();
     for of in ["scenario", "record"] {

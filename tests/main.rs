@@ -7,6 +7,7 @@ mod crash;
 mod damage;
 mod directory;
 mod disk;
+mod examples;
 mod postgres;
 mod secrets;
 mod sqlite;

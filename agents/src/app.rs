@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use drill_scenarios::{App, Judgement, Ready, Scalar};
+use drill_scenarios::{App, Judgement, Ready, Scalar, describe};
 use jiff::Timestamp;
 use tokio::io::AsyncRead;
 use tokio::task::JoinSet;
@@ -148,7 +148,10 @@ fn shortfall(seen: &Seen, ready: &Ready, failure_instant: Timestamp) -> Option<S
         }
         _ => match seen.judge(&ready.expect, failure_instant) {
             Judgement::Holds => None,
-            Judgement::Fails(why) | Judgement::Unclear(why) => Some(why.join("; ")),
+            Judgement::Fails(why) | Judgement::Unclear(why) if ready.expect.is_empty() => Some(why.join("; ")),
+            Judgement::Fails(why) | Judgement::Unclear(why) => {
+                Some(format!("expected {}, and {}", describe(&ready.expect), why.join("; ")))
+            }
         },
     }
 }

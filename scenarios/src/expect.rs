@@ -72,7 +72,7 @@ fn null_too<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<
 pub enum Judgement {
     /// Everything holds.
     Holds,
-    /// Something does not; each line says what was expected and what was seen.
+    /// Something does not; each line says what was seen there.
     Fails(Vec<String>),
     /// It could not be judged, because a value was not observed or is of another type; each line says which.
     Unclear(Vec<String>),

@@ -32,14 +32,17 @@ pub fn judge(expectations: &Expectations, seen: &Observation, failure_instant: T
             unclear.push(format!("{name} was not observed"));
             continue;
         };
+        let seen = format!("{name} is {}", shown(value));
         for part in parts(condition) {
             match part.holds(value, failure_instant) {
                 Outcome::Holds => {}
-                Outcome::Fails => fails.push(format!("expected {name} {part}, saw {}", shown(value))),
-                Outcome::Unclear(why) => unclear.push(format!("expected {name} {part}, saw {}: {why}", shown(value))),
+                Outcome::Fails => fails.push(seen.clone()),
+                Outcome::Unclear(why) => unclear.push(format!("{seen}: {why}")),
             }
         }
     }
+    // A value that fails two conditions is told once.
+    fails.dedup();
     match (fails.is_empty(), unclear.is_empty()) {
         (true, true) => Judgement::Holds,
         (true, false) => Judgement::Unclear(unclear),
@@ -274,8 +277,12 @@ mod tests {
         assert_eq!(judge(&expectations, &nothing, now()), Judgement::Unclear(vec!["value was not observed".into()]));
         expectations.insert("rows".into(), Condition { at_least: Some(3.0), ..Condition::default() });
         let seen = [("rows".to_owned(), Scalar::Int(2))].into();
-        let fails = Judgement::Fails(vec!["expected rows is at least 3, saw 2".into()]);
+        let fails = Judgement::Fails(vec!["rows is 2".into()]);
         assert_eq!(judge(&expectations, &seen, now()), fails);
+        let both = Condition { at_least: Some(3.0), not: Some(Scalar::Int(2)), ..Condition::default() };
+        assert_eq!(judged(both, Scalar::Int(2)), Judgement::Fails(vec!["value is 2".into()]));
+        let unclear = Judgement::Unclear(vec!["value is \"few\": that is not a number".into()]);
+        assert_eq!(judged(Condition { at_least: Some(3.0), ..Condition::default() }, text("few")), unclear);
     }
 
     #[test]

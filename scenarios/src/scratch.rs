@@ -30,7 +30,7 @@ pub struct DirectoryScratch {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PostgresScratch {
-    /// Major version of the server. Absent: the newest one installed that the dump fits.
+    /// Major version of the server. Absent: of those installed, the oldest that the dump fits, which behaves most like where it comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
     /// Folder with `initdb`, `postgres` and `pg_restore`, instead of one that is found.

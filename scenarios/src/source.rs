@@ -74,7 +74,7 @@ pub struct PostgresSource {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(inner(length(min = 1)))]
     pub schemas: Vec<String>,
-    /// Folder with the `pg_dump` to use, instead of the newest one installed.
+    /// Folder with the `pg_dump` to use, instead of the installed one that comes closest to the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bin: Option<PathBuf>,
     /// Plant a row with a nonce, in a schema of its own, before the capture, and take it away after the run.

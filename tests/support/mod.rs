@@ -3,8 +3,10 @@
 
 mod must;
 mod postgres;
+mod s3;
 mod world;
 
 pub use must::must;
 pub use postgres::Cluster;
+pub use s3::Bucket;
 pub use world::{Finished, World, check, files_below};

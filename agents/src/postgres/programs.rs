@@ -62,8 +62,13 @@ fn missing(bin: Option<&Path>, needed: &[&str], major: u32, or_newer: &str, foun
         0 => (String::new(), package.to_owned()),
         _ => (format!("{major} {or_newer}"), format!("{package}-{major}")),
     };
-    Error::new(Kind::Config, format!("{names} of PostgreSQL {version}{place}: found {there}"))
-        .hint(format!("Install them (`apt-get install {package}`), or name their folder as `bin`."))
+    let error = Error::new(Kind::Config, format!("{names} of PostgreSQL {version}{place}: found {there}"));
+    if bin.is_some() {
+        return error.hint("Correct `bin`, or leave it out to use what is installed.");
+    }
+    // A distribution has one or two majors; PostgreSQL's own repository has every one that is alive.
+    let from = if major == 0 { "" } else { ", from https://apt.postgresql.org where your distribution lacks it" };
+    error.hint(format!("Install them (`apt-get install {package}`{from}), or name their folder as `bin`."))
 }
 
 /// Every version that is there, oldest first.
@@ -131,5 +136,7 @@ mod tests {
         let error = missing(None, &["pg_dump"], 17, "or newer ", &[there]);
         assert_eq!(error.to_string(), "pg_dump of PostgreSQL 17 or newer on this host: found 15.18");
         assert!(error.next_step().is_some_and(|hint| hint.contains("apt-get install postgresql-client-17")));
+        let error = missing(Some(Path::new("/nowhere")), &["pg_dump"], 0, "", &[]);
+        assert!(error.next_step().is_some_and(|hint| hint.contains("`bin`") && !hint.contains("install postgresql")));
     }
 }

@@ -44,7 +44,7 @@ impl DirectorySource {
         }
         let exclude = tree::Exclusions::new(&source.exclude)?;
         let rules = Rules { exclude, left_out, one_file_system: source.one_file_system, restored: false };
-        Ok(Self { tree: Tree { root: base.join(&source.path), rules, sqlite, unlisted: PathBuf::new() } })
+        Ok(Self { tree: Tree { root: base.join(&source.path), rules, sqlite } })
     }
 }
 
@@ -84,8 +84,7 @@ impl Source for DirectorySource {
     }
 
     async fn capture(&self, cx: &Context, out: &mut SealWriter) -> Result<Captured> {
-        let (cx, mut tree) = (cx.clone(), self.tree.clone());
-        tree.unlisted = tree::canary_path(&cx.run);
+        let (cx, tree) = (cx.clone(), self.tree.clone());
         out.on_thread(move |out| tree::capture(&cx, &tree, out)).await
     }
 }

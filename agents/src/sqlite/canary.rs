@@ -11,8 +11,11 @@ use super::facts::quoted;
 use crate::mark::Removal;
 use crate::{Canary, CanarySeen, Error, Kind, Result};
 
+/// What the names of canary tables look like to SQLite's `glob`, whichever run planted them.
+pub(super) const PATTERN: &str = "drillctl_canary_*";
+
 /// The name of a run's canary table.
-pub(super) fn table(run: &str) -> String {
+fn table(run: &str) -> String {
     format!("drillctl_canary_{run}")
 }
 

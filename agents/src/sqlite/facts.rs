@@ -26,21 +26,20 @@ pub(crate) fn observe(cx: &Context, path: &Path, name: &str, level: Level) -> cr
     described.map_err(|cause| failed("reading", path, cause))
 }
 
-/// Describes a database, the canary of this run left out.
+/// Describes a database, canaries left out: that of the run that took it, and of others that are under way or were killed.
 pub(super) fn of(cx: &Context, connection: &Connection, name: &str, level: Level) -> Result<Database> {
-    let canary = canary::table(&cx.run);
     let mut database = Database {
         name: name.into(),
         engine: "sqlite".into(),
         version: rusqlite::version().into(),
-        objects: objects(connection, &canary)?,
+        objects: objects(connection)?,
         ..Database::default()
     };
     for setting in SETTINGS {
         let value: rusqlite::types::Value = connection.pragma_query_value(None, setting, |row| row.get(0))?;
         database.settings.insert(setting.into(), text(&value));
     }
-    for table in tables(connection, &canary)? {
+    for table in tables(connection)? {
         let described = describe(cx, connection, &table, level)?;
         database.tables.insert(table, described);
     }
@@ -51,12 +50,12 @@ pub(super) fn of(cx: &Context, connection: &Connection, name: &str, level: Level
 
 /// Every table that holds rows of its own. Virtual tables don't: what they show is in their shadow tables or elsewhere. Sequences are
 /// schema objects.
-fn tables(connection: &Connection, canary: &str) -> Result<Vec<String>> {
+fn tables(connection: &Connection) -> Result<Vec<String>> {
     let mut statement = connection.prepare(
         "select name from pragma_table_list where schema = 'main' and type in ('table', 'shadow')
-         and name not in ('sqlite_schema', 'sqlite_sequence', ?) order by name",
+         and name not in ('sqlite_schema', 'sqlite_sequence') and name not glob ? order by name",
     )?;
-    statement.query_map([canary], |row| row.get(0))?.collect()
+    statement.query_map([canary::PATTERN], |row| row.get(0))?.collect()
 }
 
 fn describe(cx: &Context, connection: &Connection, table: &str, level: Level) -> Result<Table> {
@@ -88,11 +87,11 @@ fn columns(connection: &Connection, table: &str) -> Result<Vec<String>> {
 }
 
 /// Schema objects by class: tables, indexes, views, triggers and sequences, each with its definition or position.
-fn objects(connection: &Connection, canary: &str) -> Result<BTreeMap<String, BTreeMap<String, String>>> {
+fn objects(connection: &Connection) -> Result<BTreeMap<String, BTreeMap<String, String>>> {
     let mut objects: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut statement =
-        connection.prepare("select type, name, tbl_name, sql from sqlite_schema where tbl_name <> ?")?;
-    let mut found = statement.query([canary])?;
+        connection.prepare("select type, name, tbl_name, sql from sqlite_schema where tbl_name not glob ?")?;
+    let mut found = statement.query([canary::PATTERN])?;
     while let Some(row) = found.next()? {
         let (class, name, table): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let sql: Option<String> = row.get(3)?;

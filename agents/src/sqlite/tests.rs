@@ -178,6 +178,9 @@ async fn a_canary_comes_back_and_leaves_no_trace() {
         let seen = super::seen_canary(&restored, &cx.run).expect("read").expect("seen");
         assert_eq!((seen.nonce, seen.planted_at), (canary.nonce, canary.planted_at));
         assert_eq!(super::seen_canary(&restored, "another").expect("read"), None);
+        let later = Context { run: "later".into(), ..cx.clone() };
+        let observed = super::observe(&later, &restored, "app.db", Level::Content).expect("observed");
+        assert_eq!(observed, before, "another run that restores the snapshot passes over its canary");
         assert_eq!(source(&path).unplant(&cx, "another").await.expect("not there"), Removal::Absent);
         assert_eq!(source(&path).unplant(&cx, &cx.run).await.expect("there"), Removal::Removed);
         assert_eq!(source(&path).unplant(&cx, &cx.run).await.expect("gone"), Removal::Absent);

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -28,9 +29,18 @@ struct Text {
     planted_at: Timestamp,
 }
 
+/// What the name of every run's canary begins with.
+const PREFIX: &str = ".drillctl-canary-";
+
 /// The name of a run's canary in the root of a tree.
-pub(crate) fn canary_path(run: &str) -> PathBuf {
-    PathBuf::from(format!(".drillctl-canary-{run}"))
+fn canary_path(run: &str) -> PathBuf {
+    PathBuf::from(format!("{PREFIX}{run}"))
+}
+
+/// Whether a path of a tree goes by the name of a canary, whichever run planted it. Those are no data: a snapshot may hold the
+/// canary of the run that took it, and of another that was under way or was killed.
+pub(crate) fn is_canary(path: &Path) -> bool {
+    path.as_os_str().as_bytes().starts_with(PREFIX.as_bytes()) && path.components().count() == 1
 }
 
 /// Plants a canary.

@@ -165,7 +165,10 @@ impl Vault {
             ErrorKind::RateLimited => (Kind::Unavailable, true),
             _ => (Kind::Unavailable, cause.is_temporary()),
         };
-        let error = Error::new(kind, words).because(told(cause));
+        let mut error = Error::new(kind, words).because(told(cause));
+        if kind == Kind::Denied {
+            error = error.hint("See to it that the vault's keys are right and may read, write, list and delete there.");
+        }
         if temporary { error.temporary() } else { error }
     }
 
@@ -212,5 +215,35 @@ fn told(error: &opendal::Error) -> String {
         root = Some(error.to_string());
         cause = error.source();
     }
-    root.map_or_else(|| error.message().to_owned(), |root| format!("{}: {root}", error.message()))
+    let message = plain(error.message());
+    root.map_or_else(|| message.clone(), |root| format!("{message}: {root}"))
+}
+
+/// An answer of S3 as OpenDAL prints it, `S3Error { code: "NoSuchBucket", message: "…", … }`, as code and message; any other
+/// message as it is.
+fn plain(message: &str) -> String {
+    let field = |name: &str| {
+        let (_, rest) = message.split_once(&format!("{name}: \""))?;
+        rest.split_once("\", ").map(|(value, _)| value).filter(|value| !value.is_empty())
+    };
+    match (message.starts_with("S3Error {"), field("code"), field("message")) {
+        (true, Some(code), Some(words)) => format!("{code}: {words}"),
+        (true, Some(code), None) => code.to_owned(),
+        _ => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn an_answer_of_s3_is_told_by_its_code_and_message() {
+        let answer = |message| {
+            format!("S3Error {{ code: \"NoSuchBucket\", message: \"{message}\", resource: \"/x\", request_id: \"\" }}")
+        };
+        assert_eq!(plain(&answer("no bucket \\\"x\\\" here")), "NoSuchBucket: no bucket \\\"x\\\" here");
+        assert_eq!(plain(&answer("")), "NoSuchBucket");
+        assert_eq!(plain("connection reset"), "connection reset");
+    }
 }

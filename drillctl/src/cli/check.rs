@@ -12,7 +12,7 @@ use crate::failure::{Failure, USAGE};
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Scenario files
-    #[arg(required = true)]
+    #[arg(required = true, value_name = "SCENARIO")]
     scenarios: Vec<PathBuf>,
 }
 

@@ -139,7 +139,7 @@ fn bar() -> ProgressBar {
 }
 
 fn with_total() -> ProgressStyle {
-    let template = "{msg:<10} {bar:30.cyan/dim} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+    let template = "{msg:<10} {wide_bar:.cyan/dim} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
     ProgressStyle::with_template(template).expect("the template is fixed").progress_chars("━━─")
 }
 

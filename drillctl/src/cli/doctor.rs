@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use drill_agents::seal::Keys;
-use drill_agents::{Clock, Context, Vault, scratches, sources};
+use drill_agents::sources::Note;
+use drill_agents::{Clock, Context, Error, Kind, Secrets, Vault, scratches, sources};
+use drill_scenarios::Scenario;
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
@@ -15,6 +17,7 @@ use crate::plan::ScenarioFile;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Scenario files
+    #[arg(value_name = "SCENARIO")]
     scenarios: Vec<PathBuf>,
 }
 
@@ -59,7 +62,7 @@ async fn scenario(options: &Options, file: ScenarioFile, findings: &mut Vec<Find
         let found = found.map_err(|failure| failure.scrubbed(&secrets));
         findings.push(Finding::new(format!("{}: {part}", scenario.name), found));
     };
-    look("seal", Keys::open(&scenario.seal, &secrets).and_then(|keys| keys.prove()).map_err(Failure::from));
+    look("seal", sound(scenario, &secrets).map_err(Failure::from));
     let source = async {
         let source = sources::open(&scenario.source, &secrets)?;
         source.identity(&cx).await
@@ -81,6 +84,16 @@ async fn scenario(options: &Options, file: ScenarioFile, findings: &mut Vec<Find
     };
     look("scratch", scratch.await.map_err(Failure::from));
     Ok(())
+}
+
+/// Opens what it seals, with keys that nobody else can read.
+fn sound(scenario: &Scenario, secrets: &Secrets) -> Result<String, Error> {
+    let keys = Keys::open(&scenario.seal, secrets)?;
+    let opens = keys.prove()?;
+    match keys.warnings().first() {
+        None => Ok(opens),
+        Some(Note { subject, statement }) => Err(Error::new(Kind::Config, format!("{subject}: {statement}"))),
+    }
 }
 
 impl Finding {

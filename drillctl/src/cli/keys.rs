@@ -31,7 +31,7 @@ pub(super) struct NewArguments {
 #[derive(Debug, Args)]
 pub(super) struct ShowArguments {
     /// Identity files
-    #[arg(required = true)]
+    #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
 

@@ -76,8 +76,8 @@ fn line(row: &Row, wide: usize) -> String {
         Verdict::Failed => word.red().bold().to_string(),
         Verdict::Errored | Verdict::Aborted => word.yellow().to_string(),
     };
-    let level = row.assurance.map_or_else(|| "--".into(), |level| format!("{level}"));
-    let recovery = row.recovery_secs.map_or_else(|| "-".into(), drill_reports::amount::duration);
+    let level = row.assurance.map_or("--", |level| level.label());
+    let recovery = row.recovery_secs.map_or_else(|| "not measured".into(), drill_reports::amount::duration);
     let leaked = if row.leaked { "  leaked" } else { "" };
-    format!("{}  {word} {level}  {:<wide$}  recovered in {recovery:>9}{}", row.run, row.scenario, leaked.red())
+    format!("{}  {word} {level}  {:<wide$}  recovery {recovery}{}", row.run, row.scenario, leaked.red())
 }

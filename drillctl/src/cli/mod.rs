@@ -45,9 +45,10 @@ pub(crate) struct Cli {
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Options {
     /// Folder that holds the runs [default: $XDG_STATE_HOME/drillctl or ~/.local/state/drillctl]
-    #[arg(long, global = true, value_name = "FOLDER", env = "DRILLCTL_STATE")]
+    #[arg(long, global = true, value_name = "FOLDER", env = "DRILLCTL_STATE", hide_env_values = true)]
     state: Option<PathBuf>,
     /// Print facts as JSON
     #[arg(long, global = true)]

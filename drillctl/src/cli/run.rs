@@ -19,6 +19,7 @@ use crate::store::{RunFolder, Store, is_run_id};
 use crate::{host, publish};
 
 #[derive(Debug, Args)]
+#[command(after_help = super::AFTER)]
 pub(super) struct Arguments {
     /// The scenario file
     scenario: PathBuf,

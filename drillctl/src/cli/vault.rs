@@ -37,7 +37,7 @@ pub(super) struct ListArguments {
 pub(super) struct VerifyArguments {
     /// The scenario file
     scenario: PathBuf,
-    /// The snapshot
+    /// The snapshot's id, as `drillctl vault list` tells it
     snapshot: String,
     /// Compare digests only: no key is needed
     #[arg(long)]
@@ -48,7 +48,7 @@ pub(super) struct VerifyArguments {
 pub(super) struct FetchArguments {
     /// The scenario file
     scenario: PathBuf,
-    /// The snapshot
+    /// The snapshot's id, as `drillctl vault list` tells it
     snapshot: String,
     /// The folder; absent or empty
     #[arg(long, value_name = "FOLDER")]

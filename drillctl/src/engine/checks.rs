@@ -3,7 +3,7 @@
 use drill_agents::scratches::Environment;
 use drill_agents::seal::Located;
 use drill_agents::{Index, differences};
-use drill_reports::{Assurance, CheckResult, Difference, Event, Outcome, Severity};
+use drill_reports::{Assurance, CheckResult, Difference, Event, Outcome, Severity, amount};
 use drill_scenarios::Level;
 use jiff::tz::TimeZone;
 
@@ -95,9 +95,9 @@ pub(super) fn judged(
     let (open, accepted): (Vec<_>, Vec<_>) = differences.into_iter().partition(|d| d.accepted.is_none());
     let observed = match (open.len(), accepted.len()) {
         (0, 0) => observed.to_owned(),
-        (0, accepted) => format!("{observed}, with {accepted} accepted differences"),
-        (open, 0) => format!("{open} differences"),
-        (open, accepted) => format!("{open} differences, and {accepted} accepted ones"),
+        (0, accepted) => format!("{observed}, with {} accepted", amount::counted(accepted, "difference")),
+        (open, 0) => amount::counted(open, "difference"),
+        (open, accepted) => format!("{}, and {accepted} accepted", amount::counted(open, "difference")),
     };
     CheckResult {
         outcome: if open.is_empty() { Outcome::Passed } else { Outcome::Failed },
@@ -127,16 +127,18 @@ fn assurance(level: Level) -> Assurance {
 fn counted(index: &Index) -> String {
     let mut parts = Vec::new();
     if !index.entries.is_empty() {
-        parts.push(format!("{} paths", index.entries.len()));
+        parts.push(amount::counted(index.entries.len(), "path"));
     }
     for database in &index.databases {
         let rows: u64 = database.tables.values().map(|table| table.rows).sum();
         let objects: usize = database.objects.values().map(std::collections::BTreeMap::len).sum();
         parts.push(format!(
-            "{} {}: {} tables, {rows} rows, {objects} schema objects",
+            "{} {}: {}, {} rows, {}",
             database.engine,
             database.name,
-            database.tables.len()
+            amount::counted(database.tables.len(), "table"),
+            amount::number(rows),
+            amount::counted(objects, "schema object")
         ));
     }
     if parts.is_empty() { "nothing".into() } else { parts.join("; ") }

@@ -104,7 +104,10 @@ async fn make(check: &Check, look: Look<'_>) -> Result<CheckResult, Stop> {
     .await?;
     let (outcome, observed) = match judgement {
         Judgement::Holds => (Outcome::Passed, shown(check, &seen)),
-        Judgement::Fails(why) => (Outcome::Failed, why.join("; ")),
+        Judgement::Fails(mut why) => {
+            why.extend(said(check, &seen));
+            (Outcome::Failed, why.join("; "))
+        }
         Judgement::Unclear(why) => (Outcome::Inconclusive, why.join("; ")),
     };
     let evidence_sha256 = match &seen {
@@ -119,13 +122,29 @@ async fn make(check: &Check, look: Look<'_>) -> Result<CheckResult, Stop> {
 /// The observed values that were expected something of, each cut to a length that a report can bear.
 fn shown(check: &Check, seen: &Seen) -> String {
     let Seen::Values(values) = seen else { return String::new() };
-    let short = |value: String| match value.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &value[..end]),
-        None => value,
-    };
     let pairs =
-        check.expect.keys().filter_map(|name| Some(format!("{name} is {}", short(values.get(name)?.to_string()))));
+        check.expect.keys().filter_map(|name| Some(format!("{name} is {}", short(&values.get(name)?.to_string()))));
     pairs.collect::<Vec<_>>().join(", ")
+}
+
+/// The last line that a program wrote to each of its outputs that nothing is expected of: it names what the exit code can't.
+fn said(check: &Check, seen: &Seen) -> Vec<String> {
+    let (Probe::Command(_), Seen::Values(values)) = (&check.probe, seen) else { return Vec::new() };
+    let others = ["stdout", "stderr"].into_iter().filter(|name| !check.expect.contains_key(*name));
+    let ends = others.filter_map(|name| {
+        let text = values.get(name)?.to_string();
+        let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+        Some(format!("{name} ends with {:?}", short(line)))
+    });
+    ends.collect()
+}
+
+/// A text cut to what a report can bear.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// An answer over the network is the application's; everything else is a look at the content.

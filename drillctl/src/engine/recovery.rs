@@ -6,7 +6,7 @@ use std::time::Duration;
 use drill_agents::scratches::{Environment, Restored};
 use drill_agents::seal::{Located, locate};
 use drill_agents::{Error, Kind};
-use drill_reports::{Assurance, CheckResult, EnvironmentFacts, Event, Outcome, Phase};
+use drill_reports::{Assurance, CheckResult, EnvironmentFacts, Event, Outcome, Phase, amount};
 
 use super::backup::{Stored, note};
 use super::checks::judged;
@@ -67,9 +67,9 @@ pub(super) async fn restore(
 /// Every segment was read, so the levels below the restore are proved.
 fn proved(engine: &Engine<'_>, located: &Located, secs: f64) -> Result<(), Failure> {
     let header = located.header();
-    let (count, sealed) = (header.segments.len(), drill_reports::amount::bytes(header.sealed_bytes()));
+    let (count, sealed) = (amount::counted(header.segments.len(), "segment"), amount::bytes(header.sealed_bytes()));
     let intact = CheckResult {
-        observed: format!("{count} segments, {sealed}, and the index, each with its recorded SHA-256"),
+        observed: format!("{count}, {sealed}, and the index, each with its recorded SHA-256"),
         secs,
         ..intact()
     };

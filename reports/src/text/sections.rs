@@ -136,9 +136,11 @@ fn check_lines(page: &mut Page, check: &CheckResult) {
         Outcome::Failed => ("✘", Style::Bad),
         Outcome::Inconclusive => ("?", Style::Doubtful),
     };
-    let lead = format!("  {} {} {} ", page.paint(style, mark), check.level.label(), padded(&check.id, 18));
+    // A check of the scenario goes by its title; only those of every run have a short id beside it.
+    let id = if check.id == check.title { String::new() } else { format!("{} ", padded(&check.id, 18)) };
+    let lead = format!("  {} {} {id}", page.paint(style, mark), check.level.label());
     let tries = if check.attempts > 1 { format!(", {} tries", check.attempts) } else { String::new() };
-    page.hanging(&lead, 26, &format!("{} · {}{tries}", check.title, duration(check.secs)), None);
+    page.hanging(&lead, 7 + id.chars().count(), &format!("{} · {}{tries}", check.title, duration(check.secs)), None);
     if check.outcome != Outcome::Passed {
         page.hanging("       expected  ", 17, &check.expected, None);
         page.hanging("       observed  ", 17, &check.observed, None);
@@ -173,7 +175,10 @@ pub(super) fn findings(page: &mut Page, record: &Record) {
             Severity::Info => Style::Dim,
         };
         let severity = page.paint(style, &padded(&finding.severity.to_string(), 8));
-        page.hanging(&format!("  {severity}  "), 12, &format!("{}: {}", finding.subject, finding.statement), None);
+        // A statement that names its subject itself stands alone.
+        let named = finding.statement.contains(&format!("`{}`", finding.subject));
+        let subject = if named { String::new() } else { format!("{}: ", finding.subject) };
+        page.hanging(&format!("  {severity}  "), 12, &format!("{subject}{}", finding.statement), None);
         if let Some(hint) = &finding.hint {
             let lead = format!("            {} ", page.paint(Style::Good, "→"));
             page.hanging(&lead, 14, hint, None);

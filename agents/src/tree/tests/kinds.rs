@@ -68,6 +68,13 @@ async fn a_tree_with_a_canary_and_a_database_in_use_goes_all_the_way() {
     let counted = environment.observe(&cx, &captured.index, Level::Count).await.expect("counted");
     assert_eq!(differences(&captured.index, &counted, Level::Count), []);
 
+    let later = Context { run: "a-later-run".into(), ..cx.clone() };
+    let observed = environment.observe(&later, &captured.index, Level::Content).await.expect("observed");
+    assert_eq!(observed, captured.index, "another run that restores the snapshot passes over its canary");
+    let newest = environment.newest(&later, None).await.expect("newest").expect("a time");
+    assert!(!newest.1.contains("canary"), "a canary is no data: {newest:?}");
+    assert_eq!(environment.canary(&later).await.expect("read"), None, "it is not the later run's");
+
     let seen = environment.canary(&cx).await.expect("read").expect("seen");
     assert_eq!((seen.nonce, seen.planted_at), (canary.nonce, canary.planted_at));
     let sql = Newest::Sql("select max(at) from t".into());

@@ -1,0 +1,180 @@
+//! The examples in `scenarios/`, to the byte, each against the real thing that it is about. `postgres.yaml` is run in
+//! `postgres.rs`, `quickstart.yaml` by `make drill`, `container.yaml` by `tests/image`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Bucket, Finished, World, check, must};
+
+/// What a checkout holds that the examples speak of: `docs`, the example below `scenarios`, an identity.
+fn checkout(example: &str) -> World {
+    let world = World::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    must(Command::new("cp").arg("-a").arg(root.join("docs")).arg(world.path("docs")));
+    let text = fs::read(root.join("scenarios").join(example)).expect("the example");
+    world.write(&format!("scenarios/{example}"), text);
+    let identity = fs::read(world.path("identity.txt")).expect("an identity");
+    world.write("target/drill/identity.txt", identity);
+    world
+}
+
+/// Runs an example; returns how it ended and the record, or nothing if there was no run.
+fn run(world: &World, example: &str, more: &[&str], environment: &[(&str, &str)]) -> (Finished, Option<Value>) {
+    let file = format!("scenarios/{example}");
+    let mut command = world.command(&["run", &file, "--json"]);
+    command.args(more).envs(environment.iter().copied());
+    let finished = world.finish(command);
+    let record = serde_json::from_str(&finished.stdout).ok();
+    (finished, record)
+}
+
+/// Runs an example that must pass, with every check of it.
+fn passes(world: &World, example: &str, environment: &[(&str, &str)]) -> Value {
+    let (finished, record) = run(world, example, &[], environment);
+    let record = record.unwrap_or_else(|| panic!("{example}: no record: {finished:?}"));
+    assert_eq!(finished.code, Some(0), "{example}: {}\n{record:#}", finished.stderr);
+    let checks = record["checks"].as_array().expect("checks");
+    assert!(checks.iter().all(|check| check["outcome"] == "passed"), "{checks:#?}");
+    assert_eq!(record["release"]["leaked"], serde_json::json!([]), "{example}");
+    record
+}
+
+#[test]
+fn the_folder_of_the_example_is_drilled_and_its_web_server_asked() {
+    let world = checkout("directory.yaml");
+    let record = passes(&world, "directory.yaml", &[]);
+    assert_eq!(record["assurance"], "L4", "{record:#}");
+    world.write("docs/empty.md", "");
+    let (finished, record) = run(&world, "directory.yaml", &[], &[]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert_eq!(record.expect("a record")["assurance"], "L2", "an L3 check fails on the empty file");
+}
+
+#[test]
+fn the_live_database_of_the_example_is_drilled_and_old_orders_fail_it() {
+    let world = checkout("sqlite.yaml");
+    let database = rusqlite::Connection::open(world.path("target/drill/orders.db")).expect("a database");
+    database
+        .execute_batch(
+            "PRAGMA journal_mode = wal;
+             CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER, placed_at TEXT);
+             INSERT INTO orders (customer_id, placed_at)
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+                 SELECT i % 70 + 1, datetime('now', '-' || i || ' minutes') FROM n;",
+        )
+        .expect("orders");
+    let record = passes(&world, "sqlite.yaml", &[]);
+    assert_eq!(check(&record, "canary")["outcome"], "passed");
+    let achieved = record["measurements"]["recovery_point_secs"].as_f64().expect("a recovery point");
+    assert!((0.0..600.0).contains(&achieved), "the newest order is a minute old, not {achieved} s");
+
+    database.execute("DELETE FROM orders WHERE placed_at > datetime('now', '-100 minutes')", []).expect("deleted");
+    database.execute("UPDATE orders SET placed_at = datetime(placed_at, '-8 days')", []).expect("aged");
+    let (finished, record) = run(&world, "sqlite.yaml", &[], &[]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let findings = record.expect("a record")["findings"].to_string();
+    assert!(findings.contains("The newest order is recent") && findings.contains("recovery point"), "{findings}");
+}
+
+#[test]
+fn the_programs_archive_of_the_example_is_drilled_under_its_passphrase() {
+    let world = checkout("command.yaml");
+    let refused = run(&world, "command.yaml", &[], &[]).0;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("DRILL_PASSPHRASE"), "{}", refused.stderr);
+
+    let passphrase = [("DRILL_PASSPHRASE", "correct horse battery staple")];
+    let record = passes(&world, "command.yaml", &passphrase);
+    let snapshot = record["backup"]["snapshot"].as_str().expect("an id");
+    let folder = world.path("target/drill/vault/snapshots").join(snapshot);
+    assert!(folder.join("key.age").exists(), "the snapshot's own identity, under the passphrase");
+
+    world.write("docs/picture.png", "no page");
+    let (finished, record) = run(&world, "command.yaml", &[], &passphrase);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let findings = record.expect("a record")["findings"].to_string();
+    assert!(findings.contains("Nothing but pages came back"), "{findings}");
+
+    let newest = ["--snapshot", snapshot];
+    let (finished, record) = run(&world, "command.yaml", &newest, &[("DRILL_PASSPHRASE", "wrong")]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert_eq!(check(&record.expect("a record"), "opens")["outcome"], "failed");
+}
+
+/// The S3 example with this endpoint in place of its own.
+fn offsite(endpoint: &str) -> World {
+    let world = checkout("s3-vault.yaml");
+    let text = fs::read_to_string(world.path("scenarios/s3-vault.yaml")).expect("the example");
+    assert!(text.contains("http://127.0.0.1:9000"), "the endpoint of the example");
+    world.write("scenarios/s3-vault.yaml", text.replace("http://127.0.0.1:9000", endpoint));
+    world
+}
+
+const OPENS_BUCKET: [(&str, &str); 2] =
+    [("DRILL_S3_ACCESS_KEY_ID", Bucket::ACCESS_KEY_ID), ("DRILL_S3_SECRET_ACCESS_KEY", Bucket::SECRET_ACCESS_KEY)];
+
+#[test]
+fn the_bucket_of_the_example_is_drilled_and_an_object_changed_in_it_fails_at_the_first_level() {
+    let bucket = Bucket::start("drills");
+    let world = offsite(&bucket.endpoint());
+    let record = passes(&world, "s3-vault.yaml", &OPENS_BUCKET);
+    let location = format!("bucket s3://drills/handbook at {}", bucket.endpoint());
+    assert_eq!(record["backup"]["location"], location);
+    let snapshot = record["backup"]["snapshot"].as_str().expect("an id");
+    assert!(!world.path("target/drill/restored").exists(), "the scratch is gone");
+
+    let segment = bucket.object(&format!("handbook/snapshots/{snapshot}/000000.age"));
+    let whole = fs::read(&segment).expect("a segment");
+    let mut changed = whole.clone();
+    changed[whole.len() / 2] ^= 1;
+    fs::write(&segment, changed).expect("changed");
+    let (finished, record) = run(&world, "s3-vault.yaml", &["--snapshot", "newest"], &OPENS_BUCKET);
+    let record = record.unwrap_or_else(|| panic!("no record: {finished:?}"));
+    assert_eq!(finished.code, Some(1), "{}\n{record:#}", finished.stderr);
+    assert_eq!(check(&record, "sealed-bytes")["outcome"], "failed", "{record:#}");
+    assert_eq!(record["assurance"], Value::Null);
+    assert!(record["findings"][0].to_string().contains("segment 000000"), "{}", record["findings"]);
+
+    fs::write(&segment, whole).expect("mended");
+    let (finished, record) = run(&world, "s3-vault.yaml", &["--snapshot", "newest"], &OPENS_BUCKET);
+    assert_eq!(finished.code, Some(0), "{}\n{:#}", finished.stderr, record.expect("a record"));
+}
+
+#[test]
+fn a_bucket_that_refuses_the_keys_or_does_not_answer_is_refused_in_clear_words() {
+    let bucket = Bucket::start("another");
+    let wrong = [OPENS_BUCKET[0], ("DRILL_S3_SECRET_ACCESS_KEY", "not-the-key-of-the-bucket")];
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+    let nowhere = format!("http://{closed}");
+    for (endpoint, keys, code, said) in [
+        (bucket.endpoint(), wrong, 2, "SignatureDoesNotMatch\n  See to it that the vault's keys are right"),
+        (nowhere, OPENS_BUCKET, 3, "Connection refused"),
+    ] {
+        let world = offsite(&endpoint);
+        let finished = run(&world, "s3-vault.yaml", &[], &keys).0;
+        let told = format!("{}{}", finished.stdout, finished.stderr);
+        assert_eq!(finished.code, Some(code), "{told}");
+        assert!(told.contains("s3://drills/handbook") && told.contains(said), "{said}: {told}");
+        assert!(!told.contains("-key-of-the-bucket"), "{told}");
+        assert!(world.runs().is_empty(), "nothing was begun");
+    }
+}
+
+#[test]
+fn every_example_is_run_by_a_test() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let entries = fs::read_dir(folder).expect("the examples").flatten().map(|entry| entry.path());
+    let files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|is| is == "yaml")).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let runners = ["tests/examples.rs", "tests/postgres.rs", "tests/image", "Makefile"];
+    let read = |name: &&str| fs::read_to_string(root.join(name)).expect("a runner");
+    let text: String = runners.iter().map(read).collect();
+    let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("//!")).collect();
+    for file in files {
+        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+        assert!(text.iter().any(|line| line.contains(&name)), "no test runs {name}");
+    }
+}

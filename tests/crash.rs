@@ -183,3 +183,19 @@ fn a_run_at_work_is_not_swept() {
     assert!(swept.stdout.contains("nothing to sweep"), "{}", swept.stdout);
     assert!(child.wait().expect("ends").success(), "{}", world.newest_journal());
 }
+
+#[test]
+fn a_stage_that_outlasts_its_deadline_is_stopped_and_everything_released() {
+    let world = World::new();
+    let slow = world.script("slow", "#!/bin/sh\necho begun\nsleep 300\n");
+    world.scenario(&[
+        ("source", &format!("{{command: {{argv: [{}], content: {{file: out}}}}}}", slow.display())),
+        ("deadlines", "{capture: 1s}"),
+    ]);
+    let (finished, record) = world.drill();
+    assert_eq!(finished.code, Some(3), "what can't be found out in time is errored: {}", finished.stderr);
+    assert_eq!(record["verdict"], "errored");
+    assert!(record["because"].as_str().is_some_and(|why| why.contains("capture")), "{}", record["because"]);
+    assert_eq!(record["release"]["leaked"], serde_json::json!([]));
+    assert!(world.leftovers().is_empty(), "{:?}", world.leftovers());
+}

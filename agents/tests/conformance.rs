@@ -1,6 +1,7 @@
 //! The conformance suite: every kind of source, with the scratch it is restored into, keeps the contract of its joint. A new
 //! kind is a new row in [`rows`].
 #![allow(clippy::disallowed_methods, reason = "tests start programs as they need")]
+#![allow(unreachable_pub, dead_code, reason = "what this shares with the end-to-end tests, which use more of it")]
 
 #[path = "../../tests/support/must.rs"]
 mod must;

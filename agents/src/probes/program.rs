@@ -39,7 +39,7 @@ pub(crate) enum Start {
 pub(crate) fn fill(text: &str, facts: &BTreeMap<String, String>) -> Result<String> {
     drill_scenarios::fill(text, facts).map_err(|wrong| {
         Error::new(Kind::Config, format!("`{text}`: {wrong}"))
-            .hint("The page on facts lists what each kind of scratch provides.")
+            .hint("The facts are listed in docs/writing-a-scenario.md; those of PostgreSQL come with a `postgres` scratch only.")
     })
 }
 

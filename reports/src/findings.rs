@@ -31,7 +31,7 @@ fn judged(check: &CheckResult) -> Option<Finding> {
         Outcome::Failed if check.level <= Assurance::ContentEqual => Severity::Critical,
         Outcome::Failed => Severity::Major,
     };
-    let hint = (check.outcome == Outcome::Failed).then(|| advice(check.level).to_owned());
+    let hint = (check.outcome == Outcome::Failed).then(|| advice(check).to_owned());
     Some(Finding { severity, subject: check.id.clone(), statement: misjudged_in_full(check), hint })
 }
 
@@ -50,8 +50,8 @@ fn misjudged_in_full(check: &CheckResult) -> String {
 }
 
 /// What to do about a failed check.
-fn advice(level: Assurance) -> &'static str {
-    match level {
+fn advice(check: &CheckResult) -> &'static str {
+    match check.level {
         Assurance::BytesIntact => {
             "Treat this backup as lost: keep an older one, and look for what changed or removed objects in the vault."
         }
@@ -60,6 +60,9 @@ fn advice(level: Assurance) -> &'static str {
              nobody can restore it."
         }
         Assurance::Restores => "Read what the restore tool said, and repair the backup or the place it is restored to.",
+        Assurance::ContentEqual if check.differences.is_empty() => {
+            "Look whether it holds in the source: if so, the way to here lost it; if not, the backup faithfully kept what is wrong."
+        }
         Assurance::ContentEqual => {
             "Find out which step loses or changes the things named; accept a harmless difference in the scenario, with an owner \
              and an end date."
@@ -111,6 +114,10 @@ fn stages(record: &Record) -> impl Iterator<Item = Finding> {
         let end = time.end.as_ref()?;
         let hint = match end {
             StageEnd::Error { hint, .. } => hint.clone(),
+            StageEnd::TimedOut => Some(format!(
+                "Find out what it waited for; if it just needs longer, give it more time with `deadlines: {{{}: …}}`.",
+                time.stage
+            )),
             _ => None,
         };
         let statement = stage_error(time.stage, end)?;

@@ -46,7 +46,7 @@ pub fn fold(entries: &[Entry]) -> Result<Record, FoldError> {
     let Event::RunStarted(start) = &first.event else {
         return Err(FoldError::NotStarted);
     };
-    let mut fold = Fold::begin(first.at, start);
+    let mut fold = Fold::begin(first, start);
     for entry in rest {
         fold.take(entry);
     }
@@ -56,6 +56,8 @@ pub fn fold(entries: &[Entry]) -> Result<Record, FoldError> {
 /// A record in the making, and what is not settled before the last entry.
 struct Fold {
     record: Record,
+    /// What the monotonic clock showed when the run began: planning comes before that.
+    began_ms: Option<u64>,
     promises: Promises,
     instants: Instants,
     leases: Leases,
@@ -68,9 +70,10 @@ struct Fold {
 }
 
 impl Fold {
-    fn begin(at: Timestamp, start: &RunStarted) -> Self {
+    fn begin(first: &Entry, start: &RunStarted) -> Self {
         Self {
-            record: blank(at, start),
+            record: blank(first.at, start),
+            began_ms: first.elapsed_ms,
             promises: start.promises.clone(),
             instants: Instants::default(),
             leases: Leases::default(),
@@ -126,7 +129,8 @@ impl Fold {
         self.must(!again, entry.seq, "a stage starts a second time");
         let since_start = entry.at.duration_since(self.record.started_at).as_millis();
         let by_wall_clock = u64::try_from(since_start).unwrap_or(0);
-        let start_ms = entry.elapsed_ms.unwrap_or(by_wall_clock);
+        let by_clock = entry.elapsed_ms.zip(self.began_ms).map(|(now, began)| now.saturating_sub(began));
+        let start_ms = by_clock.unwrap_or(by_wall_clock);
         self.record.stages.push(StageTime { stage, started_at: entry.at, start_ms, secs: None, end: None });
     }
 

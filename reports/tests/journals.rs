@@ -66,6 +66,15 @@ fn records_are_as_they_were() {
 }
 
 #[test]
+fn what_the_clock_showed_when_the_run_began_moves_nothing_on_the_timeline() {
+    for name in JOURNALS {
+        let mut later = entries(name);
+        later.iter_mut().for_each(|entry| entry.elapsed_ms = entry.elapsed_ms.map(|elapsed| elapsed + 400));
+        assert_eq!(fold(&later).unwrap(), record(name), "{name}");
+    }
+}
+
+#[test]
 fn texts_are_as_they_were() {
     for name in JOURNALS {
         assert_golden(&format!("tests/golden/{name}.txt"), &text(&record(name), Paint::Plain));

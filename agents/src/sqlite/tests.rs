@@ -1,4 +1,5 @@
 //! Databases in use, taken and brought back.
+#![allow(clippy::disallowed_methods, reason = "tests start the programs that they compare with")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,5 @@
 //! Trees that are as nasty as file systems allow, taken and brought back.
+#![allow(clippy::disallowed_methods, reason = "tests start the programs that they compare with")]
 
 mod hostile;
 mod kinds;

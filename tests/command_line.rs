@@ -24,6 +24,11 @@ fn a_scenario_without_a_check_is_refused() {
     let finished = world.run(&["run", "scenario.yaml"]);
     assert_eq!(finished.code, Some(2));
     assert!(finished.stderr.contains("check"), "{}", finished.stderr);
+    assert!(
+        finished.stderr.starts_with("error: ") && !finished.stderr.contains("error: error:"),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[test]

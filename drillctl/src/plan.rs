@@ -35,8 +35,11 @@ impl ScenarioFile {
         };
         let bytes = std::fs::read(path).map_err(wrong)?;
         let absolute = path.canonicalize().map_err(wrong)?;
-        let scenario = drill_scenarios::parse_bytes(&path.display().to_string(), &bytes)
-            .map_err(|problems| Failure::usage(problems.to_string().trim_end()))?;
+        let scenario = drill_scenarios::parse_bytes(&path.display().to_string(), &bytes).map_err(|problems| {
+            let text = problems.to_string();
+            // Each problem is headed `error:`, as every failure will be.
+            Failure::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end())
+        })?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         Ok(Self { path: absolute, text, scenario })
     }

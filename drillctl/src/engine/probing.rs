@@ -122,8 +122,10 @@ async fn make(check: &Check, look: Look<'_>) -> Result<CheckResult, Stop> {
 /// The observed values that were expected something of, each cut to a length that a report can bear.
 fn shown(check: &Check, seen: &Seen) -> String {
     let Seen::Values(values) = seen else { return String::new() };
-    let pairs =
-        check.expect.keys().filter_map(|name| Some(format!("{name} is {}", short(&values.get(name)?.to_string()))));
+    let pairs = check
+        .expect
+        .keys()
+        .filter_map(|name| Some(format!("{name} is {}", short(values.get(name)?.to_string().trim_end()))));
     pairs.collect::<Vec<_>>().join(", ")
 }
 

@@ -121,9 +121,17 @@ impl NewFile {
         self.extents.iter().map(|part| part.length).sum()
     }
 
+    /// Makes it as long as it will be, where its content doesn't reach its end.
+    fn stretch(&self) -> io::Result<()> {
+        match self.extents.last().and_then(|last| last.end()) {
+            Some(end) if end == self.size => Ok(()),
+            _ => Ok(rustix::fs::ftruncate(&self.file, self.size)?),
+        }
+    }
+
     /// Writes the content of a small file.
     fn write(&self, mut data: &[u8]) -> io::Result<()> {
-        rustix::fs::ftruncate(&self.file, self.size)?;
+        self.stretch()?;
         for part in &self.extents {
             let (now, later) = data.split_at(usize::try_from(part.length).expect("a small file's part"));
             write_all(&self.file, now, part.offset)?;
@@ -203,7 +211,7 @@ impl<R: Read> Unpacking<'_, R> {
     /// Writes content while it is read.
     fn content(&mut self, new: &NewFile) -> Result<()> {
         let wrong = |cause: io::Error| writing(&new.path, cause);
-        rustix::fs::ftruncate(&new.file, new.size).map_err(|error| wrong(error.into()))?;
+        new.stretch().map_err(wrong)?;
         for part in &new.extents {
             let mut at = 0;
             while at < part.length {

@@ -50,7 +50,11 @@ fn an_undamaged_snapshot_passes_again_without_a_capture() {
 
 #[test]
 fn a_flipped_byte_is_seen() {
-    expect(|_, snapshot| edit(&snapshot.join("000001.age"), |bytes| bytes[4321] ^= 1), "sealed-bytes", &["000001.age"]);
+    expect(
+        |_, snapshot| edit(&snapshot.join("000001.age"), |bytes| bytes[4321] ^= 1),
+        "sealed-bytes",
+        &["segment 000001", "digest"],
+    );
 }
 
 #[test]
@@ -58,14 +62,14 @@ fn a_cut_segment_is_seen() {
     expect(
         |_, snapshot| edit(&snapshot.join("000001.age"), |bytes| bytes.truncate(1000)),
         "sealed-bytes",
-        &["000001.age"],
+        &["segment 000001", "1000 bytes"],
     );
 }
 
 #[test]
 fn a_missing_segment_is_seen() {
     let drop = |_: &World, snapshot: &Path| fs::remove_file(snapshot.join("000001.age")).expect("removed");
-    expect(drop, "sealed-bytes", &["000001.age", "missing"]);
+    expect(drop, "sealed-bytes", &["segment 000001", "missing"]);
 }
 
 #[test]
@@ -75,12 +79,16 @@ fn swapped_segments_are_seen() {
         let (first, second) = (fs::read(&a).expect("a"), fs::read(&b).expect("b"));
         fs::write(&a, second).and_then(|()| fs::write(&b, first)).expect("swapped");
     };
-    expect(swap, "sealed-bytes", &["000000.age"]);
+    expect(swap, "sealed-bytes", &["segment 000000", "holds the bytes of segment 000001"]);
 }
 
 #[test]
 fn a_damaged_index_is_seen() {
-    expect(|_, snapshot| edit(&snapshot.join("index.age"), |bytes| bytes[300] ^= 1), "sealed-bytes", &["index.age"]);
+    expect(
+        |_, snapshot| edit(&snapshot.join("index.age"), |bytes| bytes[300] ^= 1),
+        "sealed-bytes",
+        &["index", "digest"],
+    );
 }
 
 #[test]
@@ -88,7 +96,7 @@ fn a_header_that_was_changed_since_it_was_recorded_is_seen() {
     expect(
         |_, snapshot| edit(&snapshot.join("snapshot.json"), |bytes| bytes.push(b'\n')),
         "sealed-bytes",
-        &["snapshot.json"],
+        &["header", "not the one that was recorded"],
     );
 }
 

@@ -81,10 +81,14 @@ fn a_database_with_a_million_rows_is_drilled_and_a_changed_cell_and_a_lost_index
             != record["environment"]["identity"]["values"]["system_identifier"]
     );
 
-    every_change_is_named(&world, &cluster, &[
-        ("UPDATE sales.orders SET net = net + 1 WHERE id = 500000", "table:sales.orders"),
-        ("DROP INDEX sales.orders_at", "index:sales.orders_at"),
-    ]);
+    every_change_is_named(
+        &world,
+        &cluster,
+        &[
+            ("UPDATE sales.orders SET net = net + 1 WHERE id = 500000", "table:sales.orders"),
+            ("DROP INDEX sales.orders_at", "index:sales.orders_at"),
+        ],
+    );
 }
 
 #[test]
@@ -92,15 +96,19 @@ fn each_kind_of_change_after_the_restore_is_named() {
     let cluster = Cluster::start();
     cluster.sql(&SCHEMA.replace("1000000", "1000"));
     let world = World::new();
-    every_change_is_named(&world, &cluster, &[
-        ("DELETE FROM sales.orders WHERE id = 5", "table:sales.orders"),
-        ("DROP TRIGGER customers_note ON sales.customers", "trigger:"),
-        ("ALTER TABLE sales.orders DROP CONSTRAINT orders_customer_fkey", "constraint:"),
-        ("SELECT setval('sales.invoice', 1)", "sequence:sales.invoice"),
-        ("UPDATE pg_largeobject SET data = 'x'", "large objects"),
-        ("CREATE TABLE sales.added (id int)", "sales.added"),
-        ("REFRESH MATERIALIZED VIEW sales.totals WITH NO DATA", "sales.totals"),
-    ]);
+    every_change_is_named(
+        &world,
+        &cluster,
+        &[
+            ("DELETE FROM sales.orders WHERE id = 5", "table:sales.orders"),
+            ("DROP TRIGGER customers_note ON sales.customers", "trigger:"),
+            ("ALTER TABLE sales.orders DROP CONSTRAINT orders_customer_fkey", "constraint:"),
+            ("SELECT setval('sales.invoice', 1)", "sequence:sales.invoice"),
+            ("UPDATE pg_largeobject SET data = 'x'", "large objects"),
+            ("CREATE TABLE sales.added (id int)", "sales.added"),
+            ("REFRESH MATERIALIZED VIEW sales.totals WITH NO DATA", "sales.totals"),
+        ],
+    );
 }
 
 /// Restores the database with each change made to it afterwards; each must fail the drill with a finding that names the thing.

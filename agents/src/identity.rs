@@ -19,6 +19,13 @@ impl Identity {
         Self { kind: kind.into(), values: values.into_iter().map(|(name, value)| (name.into(), value)).collect() }
     }
 
+    /// Whether this is that very system: of one kind, and every value that both tell is the same.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let mut shared =
+            self.values.iter().filter_map(|(name, value)| Some((value, other.values.get(name)?))).peekable();
+        self.kind == other.kind && shared.peek().is_some() && shared.all(|(ours, theirs)| ours == theirs)
+    }
+
     /// The identity of a file or folder: its device and inode.
     pub fn of_path(kind: &str, path: &Path) -> std::io::Result<Self> {
         let meta = std::fs::metadata(path)?;

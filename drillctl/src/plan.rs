@@ -35,10 +35,9 @@ impl ScenarioFile {
         };
         let bytes = std::fs::read(path).map_err(wrong)?;
         let absolute = path.canonicalize().map_err(wrong)?;
-        let text =
-            String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{} is not UTF-8 text", path.display())))?;
-        let scenario = drill_scenarios::parse(&path.display().to_string(), &text)
+        let scenario = drill_scenarios::parse_bytes(&path.display().to_string(), &bytes)
             .map_err(|problems| Failure::usage(problems.to_string().trim_end()))?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         Ok(Self { path: absolute, text, scenario })
     }
 

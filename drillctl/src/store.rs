@@ -43,7 +43,7 @@ impl Store {
 
     /// A folder for a new run, locked.
     pub(crate) fn begin(&self, clock: &Clock) -> Result<(RunFolder, RunLock), Failure> {
-        let run = format!("{}-{}", clock.now().strftime("%Y%m%dT%H%M%SZ"), host::nonce::<4>());
+        let run = format!("{}-{}", clock.now().strftime("%Y%m%dT%H%M%S%3fZ"), host::nonce::<4>());
         let folder = RunFolder { path: self.runs.join(&run), run };
         make_private(&folder.path.join("logs"))?;
         let lock = folder.try_lock()?.ok_or_else(|| Failure::errored(format!("run {} exists already", folder.run)))?;
@@ -123,16 +123,16 @@ impl RunFolder {
     }
 }
 
-/// Whether `text` has the form of a run id: `20261123T132749Z-7f3a2c9b`.
+/// Whether `text` has the form of a run id: `20261123T132749123Z-7f3a2c9b`.
 pub(crate) fn is_run_id(text: &str) -> bool {
     let form = |(at, byte): (usize, u8)| match at {
         8 => byte == b'T',
-        15 => byte == b'Z',
-        16 => byte == b'-',
-        17.. => byte.is_ascii_hexdigit(),
+        18 => byte == b'Z',
+        19 => byte == b'-',
+        20.. => byte.is_ascii_hexdigit(),
         _ => byte.is_ascii_digit(),
     };
-    text.len() == 25 && text.bytes().enumerate().all(form)
+    text.len() == 28 && text.bytes().enumerate().all(form)
 }
 
 /// Makes a folder that only its owner and those who know its names may enter: a throw-away server runs as another account
@@ -140,4 +140,22 @@ pub(crate) fn is_run_id(text: &str) -> bool {
 fn make_private(folder: &Path) -> Result<(), Failure> {
     let wrong = |cause| Failure::io("making folder", folder.display(), cause);
     std::fs::DirBuilder::new().recursive(true).mode(0o711).create(folder).map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_ids_have_their_form_and_sort_by_time() {
+        let home = tempfile::tempdir().expect("tempdir");
+        let store = Store::open(home.path()).expect("store");
+        let at = |millis| Clock::told_by(move || jiff::Timestamp::from_millisecond(millis).expect("a time"));
+        let (first, _lock) = store.begin(&at(1_795_440_469_123)).expect("a run");
+        let (second, _lock) = store.begin(&at(1_795_440_469_124)).expect("a run");
+        assert!(is_run_id(&first.run) && is_run_id(&second.run), "{} {}", first.run, second.run);
+        assert!(first.run < second.run);
+        assert!(!is_run_id("2-20261123T132749123Z-7f3a2c9b") && !is_run_id(""));
+        assert_eq!(store.find("latest").expect("the newest").run, second.run);
+    }
 }

@@ -92,6 +92,8 @@ fn parts(condition: &Condition) -> Vec<Part<'_>> {
 impl Part<'_> {
     fn holds(&self, seen: &Scalar, failure_instant: Timestamp) -> Outcome {
         match self {
+            // Nothing has no size, no age and no text: what `max(at)` gives on a table that came back empty.
+            _ if *seen == Scalar::Null && !matches!(self, Part::Equals(_) | Part::Not(_)) => Outcome::Fails,
             Part::Equals(wanted) => same(seen, wanted).map_or(OTHER_TYPE, verdict),
             Part::Not(wanted) => same(seen, wanted).map_or(OTHER_TYPE, |same| verdict(!same)),
             Part::Matches(regex) => matches(seen, regex),
@@ -285,7 +287,9 @@ mod tests {
         assert_eq!(judged(newer("1h"), text("2027-01-31T03:05:00Z")), Judgement::Holds);
         assert!(matches!(judged(newer("1h"), text("2027-01-31T03:05:01Z")), Judgement::Unclear(_)));
         assert!(matches!(judged(newer("1h"), text("soon")), Judgement::Unclear(_)));
-        assert!(matches!(judged(newer("1h"), Scalar::Null), Judgement::Unclear(_)));
+        assert!(matches!(judged(newer("1h"), Scalar::Null), Judgement::Fails(_)));
+        let at_least = Condition { at_least: Some(0.0), ..Condition::default() };
+        assert!(matches!(judged(at_least, Scalar::Null), Judgement::Fails(_)));
     }
 
     #[test]

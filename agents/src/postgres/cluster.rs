@@ -17,6 +17,8 @@ pub(crate) const SUPERUSER: &str = "postgres";
 /// The port; it is only a part of the socket's name.
 pub(crate) const PORT: u16 = 5432;
 
+/// What everybody says whose disk is full.
+const FULL: &str = "No space left on device";
 const INITDB: Duration = Duration::from_secs(120);
 const START: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(30);
@@ -76,10 +78,10 @@ impl Cluster {
         let account = account()?;
         let sockets = place.also.first().cloned().unwrap_or_else(|| place.folder.join("socket"));
         make_folders(&cx.run, &place.folder, &sockets, &account)?;
-        let log = place.folder.join("server.log");
+        let log = log(&place.folder);
         private_file(&log).map_err(|cause| Error::io("making", log.display(), cause))?;
         initdb(cx, &programs, &account, &place.folder, settings).await?;
-        let server = start(cx, &programs, &account, &place.folder, &sockets, &log)?;
+        let server = start(cx, &programs, &account, &place.folder, &sockets)?;
         let mut cluster = Self { server, account, programs, sockets, log };
         cluster.wait_until_ready(cx).await?;
         Ok(cluster)
@@ -129,17 +131,39 @@ impl Cluster {
         }
     }
 
-    fn died(&self, status: &str) -> Error {
-        let log = std::fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let full = log.contains("No space left on device");
-        let telling = |line: &&str| ["FATAL", "PANIC", "LOG:  invalid", "ERROR"].iter().any(|word| line.contains(word));
-        let last: Vec<&str> = log.lines().rev().filter(telling).take(3).collect();
-        let said = last.into_iter().rev().collect::<Vec<_>>().join("; ");
-        let kind = if full { Kind::Exhausted } else { Kind::Config };
-        Error::new(kind, format!("the scratch server ended with {status}: {said}"))
-            .hint("Look at `settings` of the scratch, and at the room on its disk.")
+    /// The error that a loss of the server is, drawn from its log: a full disk ends a server.
+    pub(crate) fn explain(&self, lost: Error) -> Error {
+        let log = self.log();
+        if lost.kind() == Kind::Unavailable && log.contains(FULL) { full(&telling(&log)) } else { lost }
     }
+
+    fn died(&self, status: &str) -> Error {
+        let log = self.log();
+        let said = telling(&log);
+        if log.contains(FULL) {
+            return full(&said);
+        }
+        Error::new(Kind::Config, format!("the scratch server ended with {status}: {said}"))
+            .hint("Look at `settings` of the scratch.")
+    }
+
+    fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+}
+
+fn full(said: &str) -> Error {
+    Error::new(Kind::Exhausted, format!("the disk of the scratch server is full: {said}"))
+        .hint("Make room for the scratch, or give it a folder on a bigger disk with `path`.")
+}
+
+/// The last lines of a log that say why.
+fn telling(log: &str) -> String {
+    let says = |line: &&str| ["FATAL", "PANIC", "LOG:  invalid", "error:"].iter().any(|word| line.contains(word));
+    let waits = |line: &&str| line.contains("is starting up");
+    let mut last: Vec<&str> = log.lines().rev().filter(|line| says(line) && !waits(line)).take(2).collect();
+    last.reverse();
+    last.join("; ")
 }
 
 /// Refuses settings that would open the cluster to others, and names that are none.
@@ -197,6 +221,10 @@ pub(crate) fn data(folder: &Path) -> PathBuf {
     folder.join("data")
 }
 
+fn log(folder: &Path) -> PathBuf {
+    folder.join("server.log")
+}
+
 /// The folder for sockets must not be there yet: it lies where everybody may put things, so what is there already may be
 /// somebody's trap.
 fn make_folders(run: &str, folder: &Path, sockets: &Path, account: &Account) -> Result<()> {
@@ -230,8 +258,11 @@ async fn initdb(
     let fixed = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--data-checksums", "--no-sync", "--no-instructions"];
     let program = programs.program("initdb").args(fixed).arg(format!("--username={SUPERUSER}")).arg("-D").arg(&data);
     let ended = program.account(account).folder(folder).run(cx, INITDB, 4096).await?;
-    let full = ended.stderr.iter().any(|line| line.contains("No space left on device"));
-    ended.success(if full { Kind::Exhausted } else { Kind::Config })?;
+    if !ended.status.success() {
+        let said = ended.stderr.join("\n");
+        let error = Error::new(Kind::Config, format!("initdb: {}", telling(&said)));
+        return Err(if said.contains(FULL) { full(&telling(&said)) } else { error });
+    }
     let file = data.join("postgresql.conf");
     let conf = std::fs::OpenOptions::new().append(true).open(&file);
     let given = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -245,16 +276,9 @@ fn setting((name, value): (&str, &str)) -> String {
     format!("{name} = '{}'\n", value.replace('\\', r"\\").replace('\'', "''").replace(['\n', '\r'], " "))
 }
 
-fn start(
-    cx: &Context,
-    programs: &Programs,
-    account: &Account,
-    folder: &Path,
-    sockets: &Path,
-    log: &Path,
-) -> Result<Running> {
+fn start(cx: &Context, programs: &Programs, account: &Account, folder: &Path, sockets: &Path) -> Result<Running> {
     let apart = KEPT_APART.into_iter().flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]);
     let program = programs.program("postgres").arg("-D").arg(data(folder)).arg("-k").arg(sockets);
     let program = program.arg("-p").arg(PORT.to_string()).args(apart);
-    program.account(account).folder(folder).log_to(log).start(cx)
+    program.account(account).folder(folder).log_to(&log(folder)).start(cx)
 }

@@ -25,12 +25,15 @@ const NEEDED: [&str; 3] = ["postgres", "initdb", "pg_restore"];
 const SOCKETS: &str = "/tmp";
 /// Where a cluster is that can't be in the run's folder, since its account may not go there.
 const ELSEWHERE: &str = "/var/tmp";
+/// What makes loading faster here than it may be in earnest.
+const UNSAFE: &str = "It does not wait for its disk (fsync, synchronous_commit and full_page_writes are off): a server that is \
+                      to be kept may take longer to load.";
 /// Rows of an answer that are kept.
 const MOST_ROWS: u64 = 1000;
 
 /// A kind of throw-away PostgreSQL cluster.
 #[derive(Debug, Clone)]
-pub struct PostgresScratch {
+pub(crate) struct PostgresScratch {
     version: Option<u32>,
     bin: Option<PathBuf>,
     path: Option<PathBuf>,
@@ -42,7 +45,7 @@ impl PostgresScratch {
     ///
     /// # Errors
     /// [`Kind::Config`] for settings that are drillctl's own or none.
-    pub fn open(scratch: &drill_scenarios::PostgresScratch) -> Result<Self> {
+    pub(crate) fn open(scratch: &drill_scenarios::PostgresScratch) -> Result<Self> {
         cluster::check(&scratch.settings)?;
         let drill_scenarios::PostgresScratch { version, bin, path, settings } = scratch.clone();
         Ok(Self { version, bin, path, settings })
@@ -208,6 +211,7 @@ impl PostgresEnvironment {
             }),
             Some(_) => {}
         }
+        notes.push(Note { subject: "scratch server".into(), statement: UNSAFE.into() });
         notes
     }
 }
@@ -253,7 +257,7 @@ impl Environment for PostgresEnvironment {
         let loading = load::load(cx, self.restoring(captured.is_some()), stream);
         let loaded = unless_stopped(cx, loading).await;
         self.cluster.must_run()?;
-        let complaints = loaded?;
+        let complaints = loaded.map_err(|lost| self.cluster.explain(lost))?;
         let began = cx.clock.elapsed();
         let client = self.session().await?;
         let analysing = async {

@@ -49,18 +49,22 @@ TARGET={target}
 ## 3. Restore
 
 ```bash
+(
 set -euo pipefail
 {restore}
+)
 ```
 
 `pipefail` matters: without it a segment that does not open goes unnoticed, and what was restored is cut off. Look at the exit
-code (`echo $?`) before you believe the result.
+code (`echo $?`) before you believe the result.{remark}
 
 ## What is in it, by name
 
 ```bash
+(
 set -euo pipefail
 age -d -i "$KEY" index.age | zstd -dc | jq .
+)
 ```
 
 The index lists every path with its size and SHA-256, or every table with its rows, as they were when the snapshot was taken.
@@ -69,6 +73,14 @@ The index lists every path with its size and SHA-256, or every table with its ro
             StreamFormat::Tar => ", GNU `tar`",
             StreamFormat::File => "",
             StreamFormat::PgDump => ", `pg_restore` of a PostgreSQL that is not older than the one dumped",
+        },
+        remark = match header.format {
+            StreamFormat::Tar =>
+                "\nOwners are restored by root only; extended attributes and ACLs where the file system has them.",
+            StreamFormat::File => "",
+            StreamFormat::PgDump => {
+                "\nRoles that the dump names must be there: make them first, or add `--no-owner --no-privileges`."
+            }
         },
         target = match header.format {
             StreamFormat::Tar => "/path/to/an/empty/folder",
@@ -97,7 +109,7 @@ for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done |
 fn key(sealed: Option<&Part>) -> String {
     let Some(part) = sealed else { return String::new() };
     format!(
-        "\nThis snapshot is sealed with a passphrase. It opens `{name}`, which holds the identity; put that where only you can read \
+        "\nThis snapshot is sealed with a passphrase. It opens `{name}`, which holds the identity; put that where only you can read\n\
          it, and remove it afterwards. age asks for the passphrase once:\n\n```\n(umask 077 && age -d {name} > \"$KEY\")\n```\n",
         name = part.name
     )

@@ -36,7 +36,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 /// A program that writes the backup to its standard output.
 #[derive(Debug)]
-pub struct CommandSource {
+pub(crate) struct CommandSource {
     spec: drill_scenarios::CommandSource,
     program: PathBuf,
     secrets: Arc<Secrets>,
@@ -47,7 +47,7 @@ impl CommandSource {
     ///
     /// # Errors
     /// [`Kind::Config`] if there is no such program.
-    pub fn open(spec: &drill_scenarios::CommandSource, secrets: &Arc<Secrets>) -> Result<Self> {
+    pub(crate) fn open(spec: &drill_scenarios::CommandSource, secrets: &Arc<Secrets>) -> Result<Self> {
         let name = spec.argv.first().ok_or_else(|| Error::new(Kind::Config, "an empty argv"))?;
         let program = find(name, secrets.base()).ok_or_else(|| {
             Error::new(Kind::Config, format!("program {name} is not there, or may not be executed"))

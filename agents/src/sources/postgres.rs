@@ -27,7 +27,7 @@ const MOST_WAL_BYTES: u64 = 1 << 30;
 
 /// A PostgreSQL database.
 #[derive(Debug)]
-pub struct PostgresSource {
+pub(crate) struct PostgresSource {
     target: Target,
     scope: Scope,
     bin: Option<PathBuf>,
@@ -38,7 +38,7 @@ impl PostgresSource {
     ///
     /// # Errors
     /// [`Kind::Config`] for a URL that is malformed or holds a password, or a secret that isn't there.
-    pub fn open(source: &drill_scenarios::PostgresSource, secrets: &Arc<Secrets>) -> Result<Self> {
+    pub(crate) fn open(source: &drill_scenarios::PostgresSource, secrets: &Arc<Secrets>) -> Result<Self> {
         Ok(Self {
             target: Target::of(source, secrets)?,
             scope: Scope { schemas: source.schemas.clone() },

@@ -17,7 +17,7 @@ const KEPT: u64 = 1_000;
 /// Runs a query on the restored database at `path`. If nobody waits for the answer any more, it is interrupted.
 ///
 /// # Errors
-/// [`Kind::Config`] for what is no query; [`Kind::Unrestorable`] if the database can't be read.
+/// [`Kind::Config`] for what is no query; [`Kind::Unrestorable`] if the database can't be read, or lacks what is asked for.
 pub(crate) async fn query(path: &Path, sql: &str) -> Result<Rows> {
     ask(path, sql, |statement| {
         let columns = statement.column_names().into_iter().map(str::to_owned).collect::<Vec<_>>();
@@ -66,14 +66,19 @@ async fn ask<T: Send + 'static>(
     let connection = on_thread(move || connect::restored(&opened)).await?;
     let _interrupt = InterruptOnDrop(connection.get_interrupt_handle());
     on_thread(move || {
-        let mut statement = connection.prepare(&sql).map_err(|cause| {
-            Error::new(Kind::Config, format!("preparing query `{sql}`"))
-                .because(cause)
-                .hint("Correct the query in the scenario.")
-        })?;
+        let mut statement = connection.prepare(&sql).map_err(|cause| unprepared(&sql, cause))?;
         answer(&mut statement).map_err(|cause| failed("querying", &path, cause))
     })
     .await
+}
+
+/// A table or column that isn't there says something about what was restored; a query that is none says nothing.
+fn unprepared(sql: &str, cause: rusqlite::Error) -> Error {
+    let gone = cause.to_string().contains("no such ");
+    let kind = if gone { Kind::Unrestorable } else { Kind::Config };
+    Error::new(kind, format!("preparing query `{sql}`"))
+        .because(cause)
+        .hint("Correct the query, unless the restored database is wrong.")
 }
 
 fn text(value: ValueRef<'_>) -> Option<String> {

@@ -224,6 +224,7 @@ async fn queries_read_all_types_and_change_nothing() {
     assert_eq!((many.count, many.rows.len()), (2_500, 1_000));
     assert!(super::query(&path, "delete from orders").await.is_err());
     assert_eq!(super::query(&path, "select from").await.expect_err("no query").kind(), Kind::Config);
+    assert_eq!(super::query(&path, "select 1 from gone").await.expect_err("no table").kind(), Kind::Unrestorable);
     drop(live);
     super::query(&path, "select count(*) from orders").await.expect("rows");
     assert_eq!(names_beside(&path), ["app.db"], "a query left files behind");

@@ -55,8 +55,10 @@ fn from_url(text: &str, secrets: &Secrets) -> Result<Vault> {
     refuse_user(&url, "vault", secrets)?;
     let options: Options = url.query_pairs().map(|(name, value)| (name.into(), value.into())).collect();
     refuse_secrets(options.keys())?;
-    if url.scheme() == "s3" {
-        return bucket(s3_url_options(&url, options)?);
+    match url.scheme() {
+        "s3" => return bucket(s3_url_options(&url, options)?),
+        "memory" => return Err(left_out("memory")),
+        _ => {}
     }
     let uri = OperatorUri::new(text, HashMap::new()).map_err(|cause| refused(url.scheme(), &cause))?;
     let location =
@@ -152,6 +154,13 @@ fn bucket(mut options: Options) -> Result<Vault> {
 }
 
 fn service(written: &OpendalVault, secrets: &Secrets) -> Result<Vault> {
+    if matches!(written.service.as_str(), "fs" | "memory") {
+        return Err(Error::new(
+            Kind::Config,
+            format!("vault service `{}` is not one of OpenDAL's here", written.service),
+        )
+        .hint("Write a folder as `fs:/path/of/the/folder`."));
+    }
     refuse_secrets(written.options.keys())?;
     let mut options = written.options.clone();
     for value in options.values() {
@@ -195,10 +204,14 @@ fn refuse_user(url: &Url, what: &str, secrets: &Secrets) -> Result<()> {
 /// What OpenDAL says about a configuration, without the values that it may quote.
 fn refused(service: &str, cause: &opendal::Error) -> Error {
     if cause.kind() == opendal::ErrorKind::Unsupported {
-        return Error::new(Kind::Config, format!("vault service `{service}` is not in this build"))
-            .hint(format!("Build drillctl with the feature `vault-{service}`, or use one of {}.", known().join(", ")));
+        return left_out(service);
     }
     Error::new(Kind::Config, format!("vault of kind `{service}`")).because(cause.message().to_owned())
+}
+
+fn left_out(service: &str) -> Error {
+    Error::new(Kind::Config, format!("vault service `{service}` is not in this build"))
+        .hint(format!("Build drillctl with the feature `vault-{service}`, or use one of {}.", known().join(", ")))
 }
 
 /// The services that this build includes.
@@ -231,6 +244,13 @@ mod tests {
         ] {
             assert_eq!(url(text).expect(text).location(), location);
         }
+        let options = [("endpoint", "https://dav.example"), ("root", "/drills")];
+        let options = options.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let other = OpendalVault { service: "webdav".into(), options, secrets: BTreeMap::new() };
+        match vault(Written::Opendal(other)) {
+            Ok(vault) => assert_eq!(vault.location(), "webdav https://dav.example /drills"),
+            Err(error) => assert_eq!(error.to_string(), "vault service `webdav` is not in this build"),
+        }
         let fields = Written::Fs(FsVault { path: "v".into() });
         assert_eq!(vault(fields).expect("fields").location(), "folder /scenarios/v");
     }
@@ -244,6 +264,7 @@ mod tests {
             ("s3://b?regoin=x", "vault has an unknown option `regoin`"),
             ("s3://b?region=x&secret_access_key=hunter2", "vault has the secret `secret_access_key` written out"),
             ("s3://me:hunter2@b?region=x", "vault has a user or password in its address"),
+            ("memory://b/p", "vault service `memory` is not in this build"),
             ("gopher://b/p", "vault service `gopher` is not in this build"),
         ] {
             let error = url(text).expect_err(text);

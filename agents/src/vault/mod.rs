@@ -18,6 +18,9 @@ pub use listing::Listing;
 /// Name of a snapshot's header.
 pub(crate) const HEADER_NAME: &str = "snapshot.json";
 
+/// Services that have no renaming and need none: what is uploaded appears when all of it is there.
+const ATOMIC_STORES: [&str; 10] = ["s3", "gcs", "azblob", "b2", "cos", "obs", "oss", "swift", "tos", "upyun"];
+
 /// Where sealed snapshots rest. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
@@ -75,7 +78,7 @@ impl Vault {
         let service = self.operator.info().scheme();
         Capabilities {
             service: service.into(),
-            atomic: service == "s3" || can.rename,
+            atomic: can.rename || ATOMIC_STORES.contains(&service),
             free_space: self.folder.is_some(),
             synced: self.folder.is_some(),
             conditional_writes: can.write_with_if_not_exists,

@@ -3,14 +3,21 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs as they need")]
 
 mod damage;
+mod kept;
 mod keys;
+#[allow(unreachable_pub, reason = "shared with the end-to-end tests")]
+#[path = "../../../tests/support/must.rs"]
+mod must;
+#[allow(unreachable_pub, dead_code, reason = "shared with the end-to-end tests")]
+#[path = "../../../tests/support/postgres.rs"]
+mod postgres;
 mod s3;
 mod stock;
 mod storage;
 mod streams;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::Arc;
 
 use drill_agents::seal::{About, Keys, Located, Sealing, Stored, generate, locate};
@@ -18,6 +25,7 @@ use drill_agents::sources::Captured;
 use drill_agents::{Clock, Context, Error, Format, Index, OpenReader, Result, Secrets, Vault};
 use drill_scenarios::{FsVault, Reference, Seal};
 use jiff::Timestamp;
+use must::must;
 use secrecy::ExposeSecret;
 
 /// A folder with a vault, an identity and a run.
@@ -113,21 +121,9 @@ fn noise(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Runs a program of the system.
-fn run(program: &mut Command) -> Output {
-    let name = program.get_program().to_string_lossy().into_owned();
-    match program.output() {
-        Ok(output) => output,
-        Err(error) => panic!("{name} can't be started ({error}); install it with `apt-get install {name}`"),
-    }
-}
-
-/// Runs a program that must succeed.
+/// Runs a program that must succeed; gives what it prints.
 fn run_well(program: &mut Command) -> String {
-    let output = run(program);
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program:?} {}: {told}", output.status);
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    String::from_utf8_lossy(&must(program).stdout).into_owned()
 }
 
 /// What an error says, with everything beneath it.

@@ -8,7 +8,7 @@ use drill_agents::seal::{Keys, locate};
 use drill_agents::{Entry, EntryKind, Format, Index, PathText, SEGMENT_BYTES};
 use drill_scenarios::{Reference, Seal};
 
-use super::{Home, noise, read_all, run, run_well, store};
+use super::{Home, must, noise, postgres::Cluster, read_all, run_well, store};
 
 /// The blocks of commands in a snapshot's instructions. Those marked `bash` are run as they stand; the others are for hands.
 fn blocks(folder: &Path, mark: &str) -> Vec<String> {
@@ -36,8 +36,7 @@ async fn stock_age_zstd_and_tar_restore_a_tree_by_its_instructions() {
     fs::write(tree.join("a/b/text"), "text\n".repeat(1000)).expect("file");
     std::os::unix::fs::symlink("b/text", tree.join("a/link")).expect("link");
     run_well(Command::new("setfattr").args(["-n", "user.colour", "-v", "blue"]).arg(tree.join("a/b/text")));
-    let archive = run(Command::new("tar").args(["--xattrs", "--format=pax", "-cf", "-", "-C"]).arg(&tree).arg("."));
-    assert!(archive.status.success());
+    let archive = must(Command::new("tar").args(["--xattrs", "--format=pax", "-cf", "-", "-C"]).arg(&tree).arg("."));
     let mut index = Index::new(Format::Tar);
     index.entries.push(secret_entry());
     let stored = store(&home, (&home.vault, &home.keys), "s-1", &archive.stdout, &index).await.expect("stored");
@@ -85,8 +84,8 @@ async fn the_commands_fail_on_a_segment_that_does_not_open() {
     for command in &blocks(&home.snapshot("s-1"), "bash")[..2] {
         let mut bash = Command::new("bash");
         bash.args(["-c", command]).current_dir(home.snapshot("s-1"));
-        let ended = run(bash.env("KEY", home.path("key.txt")).env("TARGET", home.path("back")));
-        assert!(!ended.status.success(), "{command}");
+        let ended = bash.env("KEY", home.path("key.txt")).env("TARGET", home.path("back")).output();
+        assert!(!ended.expect("bash").status.success(), "{command}");
     }
 }
 
@@ -121,6 +120,22 @@ async fn a_passphrase_opens_a_snapshot_here_and_with_stock_age_after_one_prompt(
     );
     follow(&home.snapshot("s-1"), &key, &home.path("back"));
     assert!(fs::read(home.path("back")).expect("restored") == plain);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stock_programs_restore_a_dump_of_postgresql_by_its_instructions() {
+    let home = Home::new();
+    let cluster = Cluster::start();
+    cluster.sql("CREATE TABLE t AS SELECT n, md5(n::text) AS v FROM generate_series(1, 1000) n");
+    let dump = must(Command::new(cluster.bin().join("pg_dump")).args(["-Fc", "-d", &cluster.url()]));
+    let index = Index::new(Format::PgDump);
+    store(&home, (&home.vault, &home.keys), "s-1", &dump.stdout, &index).await.expect("stored");
+    cluster.sql("CREATE DATABASE back");
+    let back = cluster.url().replace("/shop?", "/back?");
+    follow(&home.snapshot("s-1"), &home.path("key.txt"), Path::new(&back));
+    let sum = "SELECT count(*), md5(string_agg(v, '' ORDER BY n)) FROM t";
+    let restored = run_well(Command::new("psql").args(["-XAtqc", sum, "-d", &back]));
+    assert_eq!(restored.trim(), cluster.sql(sum));
 }
 
 fn secret_entry() -> Entry {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use drill_scenarios::Problem;
 use serde::Serialize;
 
 use super::{Ended, Options, say, say_json};
@@ -18,28 +19,28 @@ pub(super) struct Arguments {
 #[derive(Debug, Serialize)]
 struct Checked {
     file: PathBuf,
-    problems: serde_json::Value,
+    problems: Vec<Problem>,
+    /// How many more there are.
+    more: usize,
 }
 
 pub(super) fn check(options: &Options, arguments: &Arguments) -> Ended {
     let mut all = Vec::new();
     for file in &arguments.scenarios {
-        let text =
+        let bytes =
             std::fs::read(file).map_err(|cause| Failure::usage(format!("reading {}: {cause}", file.display())))?;
-        let text =
-            String::from_utf8(text).map_err(|_| Failure::usage(format!("{} is not UTF-8 text", file.display())))?;
-        let problems = drill_scenarios::parse(&file.display().to_string(), &text).err();
+        let problems = drill_scenarios::parse_bytes(&file.display().to_string(), &bytes).err();
         if !options.json {
             match &problems {
                 Some(problems) => say(problems.to_string().trim_end()),
                 None => say(format_args!("{}: right", file.display())),
             }
         }
-        let problems = serde_json::to_value(&problems).expect("problems are plain data");
-        all.push(Checked { file: file.clone(), problems });
+        let (problems, more) = problems.map(|found| (found.problems, found.more)).unwrap_or_default();
+        all.push(Checked { file: file.clone(), problems, more });
     }
     if options.json {
         say_json(&all);
     }
-    Ok(if all.iter().all(|checked| checked.problems.is_null()) { 0 } else { USAGE })
+    Ok(if all.iter().all(|checked| checked.problems.is_empty()) { 0 } else { USAGE })
 }

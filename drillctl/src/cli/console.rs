@@ -1,6 +1,7 @@
 //! What is shown of a run while it is at work: a bar on a terminal, a plain line now and then elsewhere, nothing when asked
 //! to be quiet.
 
+use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,10 +34,21 @@ impl Console {
         Arc::new(Self { bar, loud, stage: Mutex::default() })
     }
 
-    /// Follows the progress until it is dropped.
-    pub(super) async fn follow(self: Arc<Self>, progress: Arc<Progress>) {
+    /// Does `work` and shows its progress meanwhile.
+    pub(super) async fn during<T>(&self, progress: &Progress, work: impl Future<Output = T>) -> T {
+        let done = tokio::select! {
+            done = work => done,
+            never = self.follow(progress), if self.loud => match never {},
+        };
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        done
+    }
+
+    async fn follow(&self, progress: &Progress) -> Infallible {
         let mut quiet_for = Duration::ZERO;
-        while self.loud {
+        loop {
             tokio::time::sleep(TICK).await;
             let (done, total) = progress.read();
             match &self.bar {
@@ -49,13 +61,6 @@ impl Console {
                     }
                 }
             }
-        }
-    }
-
-    /// Takes the bar away.
-    pub(super) fn clear(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
         }
     }
 

@@ -47,7 +47,8 @@ pub(super) async fn run(options: &Options, arguments: &Arguments) -> Ended {
         let _ = std::fs::remove_dir_all(&folder.path);
         failure.scrubbed(&secrets)
     })?;
-    let record = execute(options, &folder, &cx, &plan, signals, arguments).await.map_err(|f| f.scrubbed(&secrets))?;
+    let about = circumstances(&cx, &plan, arguments).await;
+    let record = execute(options, &cx, &plan, about, signals).await.map_err(|failure| failure.scrubbed(&secrets))?;
     conclude(options, &folder, &record);
     Ok(record.exit_code())
 }
@@ -104,24 +105,21 @@ fn recorded(store: &Store, location: &str) -> Result<BTreeMap<String, String>, F
 
 async fn execute(
     options: &Options,
-    folder: &RunFolder,
     cx: &Context,
     plan: &Plan,
+    about: Circumstances,
     signals: Signals,
-    arguments: &Arguments,
 ) -> Result<Record, Failure> {
+    let folder = RunFolder { run: cx.run.clone(), path: cx.folder.clone() };
     let path = folder.scenario();
     write_whole(&path, plan.file.text.as_bytes()).map_err(|cause| Failure::io("writing", path.display(), cause))?;
     let console = Console::new(options);
     let journal = Journal::create(&folder.journal(), cx.clock.clone(), cx.secrets.clone(), console.clone())?;
     let watching = tokio::spawn(signals.watch(cx.clone(), journal.clone()));
-    let following = tokio::spawn(console.clone().follow(cx.progress.clone()));
-    let result = engine::run(cx, plan, &journal, circumstances(cx, plan, arguments).await).await;
-    following.abort();
+    let result = console.during(&cx.progress, engine::run(cx, plan, &journal, about)).await;
     watching.abort();
-    console.clear();
     let record = result?;
-    publish::publish(folder, &record)?;
+    publish::publish(&folder, &record)?;
     Ok(record)
 }
 

@@ -142,11 +142,8 @@ async fn verify(options: &Options, arguments: &VerifyArguments) -> Ended {
         false => Some(Keys::open(&file.scenario.seal, &cx.secrets).map_err(scrubbed)?),
     };
     let console = Console::new(options);
-    let following = tokio::spawn(console.clone().follow(cx.progress.clone()));
-    let verified = seal::verify(&cx, &vault, keys.as_ref(), &arguments.snapshot).await;
-    following.abort();
-    console.clear();
-    let verified = verified.map_err(scrubbed)?;
+    let work = seal::verify(&cx, &vault, keys.as_ref(), &arguments.snapshot);
+    let verified = console.during(&cx.progress, work).await.map_err(scrubbed)?;
     let verified = Verified {
         id: verified.header.id,
         opened_with: verified.opened_with,
@@ -178,15 +175,12 @@ fn tell_verified(verified: &Verified) {
 async fn fetch_into(options: &Options, arguments: &FetchArguments) -> Ended {
     let Reached { file, cx, vault } = reach(options, &arguments.scenario)?;
     let console = Console::new(options);
-    let following = tokio::spawn(console.clone().follow(cx.progress.clone()));
-    let fetched = async {
+    let work = async {
         let keys = Keys::open(&file.scenario.seal, &cx.secrets)?;
         let located = locate(&cx, &vault, &keys, &arguments.snapshot, None).await?;
         fetch(&cx, located.index(), located.stream(&cx), &arguments.to).await
     };
-    let fetched = fetched.await;
-    following.abort();
-    console.clear();
+    let fetched = console.during(&cx.progress, work).await;
     let notes = fetched.map_err(|error| Failure::from(error).scrubbed(&cx.secrets))?;
     notes.iter().for_each(|note| super::tell(format_args!("{}: {}", note.subject, note.statement)));
     say(arguments.to.display());

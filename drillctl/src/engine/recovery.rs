@@ -31,8 +31,8 @@ pub(super) async fn provision(
     engine.leases.take(ENVIRONMENT, what, &plan.place)?;
     let environment = plan.scratch.provision(cx, &plan.place, located.index()).await?;
     timed(engine, Phase::Provision, cx.clock.elapsed() - began)?;
-    let (identity, source) = (environment.identity(), &plan.source_identity);
-    if identity == *source {
+    let identity = environment.identity();
+    if identity.is_same_as(&plan.source_identity) {
         return Err(Error::new(Kind::Refused, "the scratch is the source itself").into());
     }
     let facts = EnvironmentFacts {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use drill_scenarios::Level;
+use rustix::process::{Pid, Signal};
 use tokio_postgres::{Client, NoTls};
 
 use crate::postgres::cluster::account;
@@ -15,7 +16,7 @@ use crate::postgres::programs::Programs;
 use crate::process::Running;
 use crate::scratches::{Environment, Place, PostgresScratch, Restored, Scratch};
 use crate::sources::{Captured, PostgresSource, Source};
-use crate::{Clock, Context, Database, Index, OpenReader, Result, SealWriter, Secrets};
+use crate::{Clock, Context, Database, Index, Mark, OpenReader, Result, SealWriter, Secrets};
 
 pub(super) const RICH: &str = include_str!("rich.sql");
 
@@ -23,7 +24,7 @@ pub(super) const RICH: &str = include_str!("rich.sql");
 pub(super) struct Fixture {
     pub(super) cx: Context,
     pub(super) folder: PathBuf,
-    _server: Running,
+    server: Running,
     _home: tempfile::TempDir,
 }
 
@@ -43,7 +44,7 @@ impl Fixture {
         let secrets = Arc::new(Secrets::relative_to(&folder));
         let cx = Context::new(run, &run_folder, Clock::system(), secrets);
         let server = serve(&cx, &folder, settings, hba).await;
-        let fixture = Self { cx, folder, _server: server, _home: home };
+        let fixture = Self { cx, folder, server, _home: home };
         for _ in 0..500 {
             if fixture.try_connect("postgres", "postgres").await.is_ok() {
                 return fixture;
@@ -114,6 +115,24 @@ impl Fixture {
         let mut environed = Environed::provision(&self.cx, scratch, &captured.index).await.expect("provision");
         let restored = environed.environment.restore(&self.cx, &captured.index, reader(stream)).await.expect("restore");
         (environed, restored)
+    }
+}
+
+/// Stops the server in a way that leaves no shared memory, and what a test that failed has left of its scratch.
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        let scratch = PostgresScratch::open(&drill_scenarios::PostgresScratch::default()).expect("scratch");
+        for folder in scratch.place(&self.cx).also {
+            let _ = Mark::of(&self.cx.run).remove_folder(&folder);
+        }
+        let Some(server) = self.server.pid().and_then(Pid::from_raw) else { return };
+        let _ = rustix::process::kill_process(server, Signal::QUIT);
+        for _ in 0..200 {
+            if !self.folder.join("source/postmaster.pid").exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

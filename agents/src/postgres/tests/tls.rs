@@ -1,12 +1,14 @@
 //! A source that is reached over TLS.
 
 use std::path::Path;
-use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::fixture::{Fixture, capture};
 use crate::postgres::cluster::account;
+use crate::process::Program;
 use crate::sources::Source;
-use crate::{Kind, Result};
+use crate::{Clock, Context, Kind, Result, Secrets};
 
 const HBA: &str = "hostssl all all 127.0.0.0/8 trust\nhost all all all reject";
 
@@ -17,14 +19,16 @@ fn address() -> String {
 }
 
 /// Makes a key and a certificate for `address` that the server can read.
-fn certify(folder: &Path, name: &str, address: &str) {
+async fn certify(folder: &Path, name: &str, address: &str) {
     let file = |end: &str| folder.join(format!("{name}.{end}"));
-    let mut openssl = Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=drill"]);
-    openssl.args(["-addext", &format!("subjectAltName=IP:{address}"), "-addext", "basicConstraints=critical,CA:FALSE"]);
-    let ended = openssl.arg("-keyout").arg(file("key")).arg("-out").arg(file("crt")).output();
+    let cx = Context::new("tls", folder, Clock::system(), Arc::new(Secrets::relative_to(folder)));
+    let fixed = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=drill", "-addext"];
+    let openssl = Program::new("openssl").args(fixed).arg(format!("subjectAltName=IP:{address}"));
+    let openssl = openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
+    let openssl = openssl.arg("-keyout").arg(file("key")).arg("-out").arg(file("crt"));
+    let ended = openssl.run(&cx, Duration::from_secs(60), 4096).await;
     let ended = ended.expect("these tests need openssl: apt-get install openssl");
-    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    ended.success(Kind::Config).expect("a certificate");
     let account = account().expect("account");
     std::os::unix::fs::chown(file("key"), Some(account.uid), Some(account.gid)).expect("chown");
 }
@@ -44,8 +48,8 @@ async fn sslmode_means_what_it_says_for_the_session_and_for_pg_dump() {
     let listen = format!("listen_addresses={address}");
     let home = tempfile::Builder::new().prefix("tls").tempdir_in("/tmp").expect("tempdir");
     std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
-    certify(home.path(), "server", &address);
-    certify(home.path(), "other", "127.0.0.1");
+    certify(home.path(), "server", &address).await;
+    certify(home.path(), "other", "127.0.0.1").await;
     let file = |name: &str| home.path().join(name).display().to_string();
     let settings = [format!("ssl_cert_file={}", file("server.crt")), format!("ssl_key_file={}", file("server.key"))];
     let fixture = Fixture::start_with(&["ssl=on", &listen, &settings[0], &settings[1]], HBA).await;

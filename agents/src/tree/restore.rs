@@ -123,10 +123,8 @@ impl NewFile {
 
     /// Makes it as long as it will be, where its content doesn't reach its end.
     fn stretch(&self) -> io::Result<()> {
-        match self.extents.last().and_then(|last| last.end()) {
-            Some(end) if end == self.size => Ok(()),
-            _ => Ok(rustix::fs::ftruncate(&self.file, self.size)?),
-        }
+        let reached = self.extents.iter().rfind(|part| part.length > 0).and_then(|last| last.end());
+        if reached.unwrap_or(0) < self.size { Ok(rustix::fs::ftruncate(&self.file, self.size)?) } else { Ok(()) }
     }
 
     /// Writes the content of a small file.

@@ -10,8 +10,7 @@ use tokio_postgres::{Client, Row};
 use super::connection::wrong;
 use super::fingerprint::{self, Holder};
 use super::{canary, catalog, materialised, sequences};
-use crate::sources::Note;
-use crate::{Database, Error, Kind, Result};
+use crate::{Database, Error, Kind, Note, Result};
 
 /// Name under which the large objects count as one table.
 pub(crate) const LARGE_OBJECTS: &str = "large objects";

@@ -38,6 +38,7 @@ mod vault;
 
 pub use account::Account;
 pub use app::{Readiness, RunningApp, free_port};
+pub use buffers::SEGMENT_BYTES;
 pub use canary::{Canary, CanarySeen};
 pub use clock::Clock;
 pub use context::{Context, Progress, Timings};
@@ -54,6 +55,6 @@ pub use scratch::Scratch;
 pub use secret::Secrets;
 pub use snapshot::{Contents, Header, Part, SNAPSHOT_VERSION, StreamFormat};
 pub use source::{Captured, Estimate, Source};
-pub use stream::{OpenReader, SEGMENT_BYTES, SealWriter};
+pub use stream::{OpenReader, SealWriter};
 pub use tls::install_tls;
 pub use vault::{Capabilities, Listing, Vault};

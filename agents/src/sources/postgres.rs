@@ -10,8 +10,9 @@ use crate::mark::Removal;
 use crate::postgres::cancel::unless_stopped;
 use crate::postgres::connection::{Target, wrong};
 use crate::postgres::dump::{self, Selection};
-use crate::postgres::facts::{self, Facts, Scope};
+use crate::postgres::facts::{self, Facts};
 use crate::postgres::programs::{self, Programs};
+use crate::postgres::scope::Scope;
 use crate::postgres::{canary, sequences};
 use crate::{
     Canary, Captured, Context, Error, Estimate, Format, Identity, Index, Kind, Note, Result, SealWriter, Secrets,

@@ -6,6 +6,7 @@ mod copy;
 mod facts;
 mod fingerprint;
 mod query;
+mod quoted;
 mod time;
 
 #[cfg(test)]

@@ -15,9 +15,8 @@ use super::descent::{Descent, open_folder, open_root};
 use super::extent::Extent;
 use super::settle::{Attributes, Settle};
 use super::unpack::{MemberKind, Unpack};
-use crate::scratches::Restored;
 use crate::stream::on_thread;
-use crate::{Context, Error, Kind, OpenReader, PathText, Result};
+use crate::{Context, Error, Kind, OpenReader, PathText, Restored, Result};
 
 /// Content up to this size is handed to another thread to be written.
 const SMALL: u64 = 1 << 20;

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use drill_agents::scratches::{self, Place};
-use drill_agents::{Context, Error, Kind, Removal, Vault, process, sources};
+use drill_agents::{Context, Error, Kind, Place, Removal, Vault, process, scratches, sources};
 use drill_reports::{Lease, LeaseEnd};
 use drill_scenarios::Scenario;
 

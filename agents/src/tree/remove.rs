@@ -82,7 +82,7 @@ mod tests {
         let tree = home.path().join("tree");
         std::fs::create_dir_all(tree.join("locked/in")).expect("folders");
         deep(&tree);
-        std::fs::set_permissions(tree.join("locked"), std::fs::Permissions::from_mode(0)).expect("mode");
+        std::fs::set_permissions(tree.join("locked"), std::fs::Permissions::from_mode(0o000)).expect("mode");
         std::fs::write(home.path().join("outside"), "stays").expect("file");
         symlink("..", tree.join("up")).expect("link");
         remove_tree(&tree).expect("removed");

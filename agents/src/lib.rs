@@ -55,6 +55,7 @@ pub use scratch::Scratch;
 pub use secret::Secrets;
 pub use snapshot::{Contents, Header, Part, SNAPSHOT_VERSION, StreamFormat};
 pub use source::{Captured, Estimate, Source};
+pub use sqlite::remove_copies;
 pub use stream::{OpenReader, SealWriter};
 pub use tls::install_tls;
 pub use vault::{Capabilities, Listing, Vault};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::tree::remove_tree;
 use crate::{Error, Kind, Result};
 
 const FILE: &str = ".drillctl-run.json";
@@ -114,29 +115,6 @@ pub(crate) fn require_empty(folder: &Path) -> Result<()> {
                 .hint("Name a folder that is absent or empty: everything in a scratch is removed after the run.")),
         },
     }
-}
-
-/// Removes a tree whose folders may lack the permissions that removing takes: a restored tree has the modes of its source.
-fn remove_tree(folder: &Path) -> std::io::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            open_up(folder)?;
-            std::fs::remove_dir_all(folder)
-        }
-        other => other,
-    }
-}
-
-fn open_up(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_up(&entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 fn file_of(folder: &Path) -> PathBuf {

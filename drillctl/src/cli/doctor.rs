@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use drill_agents::seal::Keys;
-use drill_agents::sources::Note;
-use drill_agents::{Clock, Context, Error, Kind, Secrets, Vault, scratches, sources};
+use drill_agents::{Clock, Context, Error, Kind, Note, Secrets, Vault, scratches, sources};
 use drill_scenarios::Scenario;
 use owo_colors::OwoColorize;
 use serde::Serialize;

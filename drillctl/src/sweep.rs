@@ -39,8 +39,7 @@ async fn one(folder: &RunFolder, monitor: &Arc<dyn Monitor>) -> Result<Swept, Fa
     let Some(_lock) = folder.try_lock()? else { return Ok(Swept::Nothing) };
     let entries = folder.entries()?;
     if entries.is_empty() {
-        std::fs::remove_dir_all(&folder.path).map_err(|cause| Failure::io("removing", folder.path.display(), cause))?;
-        return Ok(Swept::Empty);
+        return folder.remove_empty().map(|()| Swept::Empty);
     }
     let ended = entries.iter().any(|entry| matches!(entry.event, Event::RunEnded | Event::Swept));
     let record = folder.record()?;

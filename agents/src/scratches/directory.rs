@@ -1,6 +1,6 @@
 //! An empty folder as a scratch.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -145,11 +145,14 @@ impl DirectoryEnvironment {
         found.collect()
     }
 
+    /// What was restored, without canaries of whichever run: the backup may be another run's.
     async fn entries(&self, cx: &Context, level: Level) -> Result<Vec<Entry>> {
         let (cx, root) = (cx.clone(), self.root.clone());
         on_thread(move || {
             let opened = tree::open_root(&root).map_err(|cause| Error::io("opening", root.display(), cause))?;
-            tree::observe(&cx, opened, BTreeSet::from([tree::canary_path(&cx.run)]), level)
+            let mut entries = tree::observe(&cx, opened, level)?;
+            entries.retain(|entry| !tree::is_canary(entry.path.as_path()));
+            Ok(entries)
         })
         .await
     }

@@ -5,6 +5,7 @@ mod directory;
 mod postgres;
 mod sqlite;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -58,6 +59,14 @@ pub fn format(source: &drill_scenarios::Source) -> Format {
 pub trait Source: Send + Sync {
     /// Who the system is, by its own word.
     async fn identity(&self, cx: &Context) -> Result<Identity>;
+
+    /// Refuses a vault in this folder, which may not be there yet, if captures would take it along.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Refused`]; I/O errors.
+    fn admit_vault(&self, _folder: &Path) -> Result<()> {
+        Ok(())
+    }
 
     /// How much there is to take.
     async fn estimate(&self, cx: &Context) -> Result<Estimate>;

@@ -19,6 +19,9 @@ const OLD: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOC
 /// A canary is shorter than this.
 const LONGEST: u64 = 4 << 10;
 
+/// What the names of all canaries begin with.
+const PREFIX: &str = ".drillctl-canary-";
+
 /// What is in the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,8 +32,13 @@ struct Text {
 }
 
 /// The name of a run's canary in the root of a tree.
-pub(crate) fn canary_path(run: &str) -> PathBuf {
-    PathBuf::from(format!(".drillctl-canary-{run}"))
+fn canary_path(run: &str) -> PathBuf {
+    PathBuf::from(format!("{PREFIX}{run}"))
+}
+
+/// Whether this is a path of a canary, whichever run's.
+pub(crate) fn is_canary(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.starts_with(PREFIX) && !path.contains('/'))
 }
 
 /// Plants a canary.

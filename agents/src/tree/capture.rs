@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, FileType, Stat};
 
 use super::archive::Archive;
 use super::attributes::{self, On};
+use super::canary::is_canary;
 use super::content::{Content, Gently};
 use super::entry::{FirstNames, entry, mtime_ns, special};
 use super::notes::Notes;
@@ -26,8 +27,6 @@ pub(crate) struct Tree {
     pub(crate) rules: Rules,
     /// SQLite databases in it, each taken as a copy that SQLite makes.
     pub(crate) sqlite: BTreeSet<PathBuf>,
-    /// A path that goes into the archive, but not into the index: this run's canary.
-    pub(crate) unlisted: PathBuf,
 }
 
 /// Writes the tree into `out`.
@@ -161,8 +160,9 @@ impl<'a> Capture<'a> {
         Ok(())
     }
 
+    /// Canaries go into the archive, but not into the index: they are no data of the source.
     fn list(&mut self, entry: Entry) {
-        if entry.path.as_path() != self.tree.unlisted {
+        if !is_canary(entry.path.as_path()) {
             self.index.entries.push(entry);
         }
     }

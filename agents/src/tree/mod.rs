@@ -28,7 +28,7 @@ mod walk;
 mod tests;
 
 pub(crate) use archive::Archive;
-pub(crate) use canary::{canary_path, plant_canary, seen_canary, unplant_canary};
+pub(crate) use canary::{is_canary, plant_canary, seen_canary, unplant_canary};
 pub(crate) use capture::{Tree, capture, newest};
 pub(crate) use content::Content;
 pub(crate) use descent::{file_below, make_root, open_root};

@@ -1,8 +1,8 @@
 //! Looks at a tree as it is on the disk now. Every file is read in full, by several threads: this is what proves a restore.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,18 +21,13 @@ const WAITING: usize = 64;
 /// Threads that read.
 const READERS: usize = 8;
 
-/// Every path below `root` but `left_out`, ordered by its bytes. At [`Level::Count`] nothing is read: digests and extended attributes are
+/// Every path below `root`, ordered by its bytes. At [`Level::Count`] nothing is read: digests and extended attributes are
 /// empty.
 ///
 /// # Errors
 /// I/O errors; [`crate::Kind::Interrupted`].
-pub(crate) fn observe(
-    cx: &Context,
-    root: Arc<OwnedFd>,
-    left_out: BTreeSet<PathBuf>,
-    level: Level,
-) -> Result<Vec<Entry>> {
-    let rules = Rules { left_out, restored: true, ..Rules::default() };
+pub(crate) fn observe(cx: &Context, root: Arc<OwnedFd>, level: Level) -> Result<Vec<Entry>> {
+    let rules = Rules { restored: true, ..Rules::default() };
     let (queue, waiting) = sync_channel(WAITING);
     let waiting = Mutex::new(waiting);
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(READERS));

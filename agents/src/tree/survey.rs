@@ -191,7 +191,7 @@ mod tests {
         let root = tempfile::tempdir().expect("tempdir");
         unpack(cx, root.path(), archive).expect("unpacks");
         let opened = open_root(root.path()).expect("opens");
-        let mut seen = observe(cx, opened, BTreeSet::new(), Level::Content).expect("observes");
+        let mut seen = observe(cx, opened, Level::Content).expect("observes");
         in_shape_of(&Index { entries: surveyed.to_vec(), ..Index::new(Format::Tar) }, &mut seen);
         seen
     }

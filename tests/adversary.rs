@@ -1,0 +1,126 @@
+//! What must never happen: a green drill that proves nothing, a drill that harms what it protects, a record that gets lost.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+
+use crate::support::{World, check};
+
+const SLEEPS: &str = "{argv: [sleep, '600'], ready: {within: 5s, probe: {tcp: {address: '127.0.0.1:PORT'}}}}";
+
+#[test]
+fn who_listened_before_the_app_is_not_taken_for_it() {
+    let world = World::new();
+    let production = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = production.local_addr().expect("an address").port().to_string();
+    world.scenario(&[("app", &SLEEPS.replace("PORT", &port))]);
+    let (finished, record) = world.drill();
+    assert_eq!(finished.code, Some(3), "{record:#}");
+    assert!(record["because"].as_str().is_some_and(|why| why.contains(&port)), "{record:#}");
+    world.scenario(&[
+        ("app", "{argv: [python3, -m, http.server, --bind, 127.0.0.1, '${DRILL_PORT}'], ready: {probe: {tcp: {address: '127.0.0.1:${DRILL_PORT}'}}}}"),
+        ("checks", &format!("[{{name: it is open, probe: {{tcp: {{address: '127.0.0.1:{port}'}}}}, expect: {{open: {{equals: true}}}}}}]")),
+    ]);
+    let (finished, record) = world.drill();
+    assert_eq!(finished.code, Some(3), "a check is not answered by production either: {record:#}");
+}
+
+#[test]
+fn an_app_that_dies_after_it_was_ready_fails_the_drill() {
+    let world = World::new();
+    world.scenario(&[
+        ("app", "{argv: [sh, -c, 'touch up; sleep 0.5; exit 7'], ready: {probe: {file: {path: up}}}}"),
+        ("checks", "[{name: a moment, probe: {command: {argv: [sleep, '1']}}, expect: {exit: {equals: 0}}}]"),
+    ]);
+    let (finished, record) = world.drill();
+    assert_eq!(finished.code, Some(1), "{record:#}");
+    assert!(check(&record, "app-runs")["observed"].as_str().is_some_and(|how| how.contains("exited with 7")));
+}
+
+#[test]
+fn a_look_at_some_content_does_not_prove_that_all_of_it_is_equal() {
+    let world = World::new();
+    world.write("input/data", "x");
+    world.scenario(&[("verify", "{level: count}")]);
+    let (finished, record) = world.drill();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert_eq!(record["assurance"], "L2", "{record:#}");
+}
+
+#[test]
+fn a_snapshot_with_a_canary_is_restored_by_a_later_run_and_its_canary_is_no_data() {
+    let world = World::new();
+    let file = world.write("input/data", "old");
+    crate::support::must(std::process::Command::new("touch").args(["-d", "90 days ago"]).arg(&file));
+    world.scenario(&[
+        ("source", "{directory: {path: input, canary: true}}"),
+        ("objectives", "{rto: 1h, rpo: 200d, promised_in: the tests}"),
+    ]);
+    assert_eq!(world.drill().0.code, Some(0));
+    let (finished, record) = world.drill_with(&["--snapshot", "newest"]);
+    assert_eq!(finished.code, Some(0), "{record:#}");
+    let age = record["measurements"]["recovery_point_secs"].as_f64().expect("an age");
+    assert!(age > 89.0 * 86400.0, "the canary counts as data: {age}");
+}
+
+#[test]
+fn data_from_the_future_does_not_keep_the_recovery_point() {
+    let world = World::new();
+    let file = world.write("input/data", "x");
+    crate::support::must(std::process::Command::new("touch").args(["-d", "2 days"]).arg(&file));
+    world.scenario(&[("objectives", "{rto: 1h, rpo: 24h, promised_in: the tests}")]);
+    let (finished, record) = world.drill();
+    assert_eq!(finished.code, Some(3), "{record:#}");
+}
+
+#[test]
+fn a_snapshot_of_another_scenario_is_refused() {
+    let world = World::new();
+    world.scenario(&[]);
+    assert_eq!(world.drill().0.code, Some(0));
+    let snapshot = world.newest_snapshot().file_name().expect("an id").to_string_lossy().into_owned();
+    world.scenario(&[("name", "other")]);
+    let finished = world.run(&["run", "scenario.yaml", "--snapshot", &snapshot]);
+    assert_eq!(finished.code, Some(2), "{}", finished.stdout);
+    assert!(finished.stderr.contains("is of scenario test"), "{}", finished.stderr);
+    assert_eq!(world.runs().len(), 1);
+}
+
+#[test]
+fn a_vault_in_the_source_is_refused_unless_it_is_left_out() {
+    let world = World::new();
+    world.write("input/data", "x");
+    symlink(world.path("input"), world.path("alias")).expect("link");
+    for vault in ["{fs: {path: input/backups/vault}}", "{fs: {path: alias/vault}}"] {
+        world.scenario(&[("vault", vault)]);
+        let finished = world.run(&["run", "scenario.yaml"]);
+        assert_eq!(finished.code, Some(2), "{vault}: {}", finished.stderr);
+        assert!(finished.stderr.contains("lies in the source"), "{}", finished.stderr);
+        assert_eq!(fs::read_dir(world.path("input")).expect("input").count(), 1);
+    }
+    world.scenario(&[
+        ("vault", "{fs: {path: input/backups/vault}}"),
+        ("source", "{directory: {path: input, exclude: [/backups]}}"),
+    ]);
+    assert_eq!(world.drill().0.code, Some(0));
+}
+
+#[test]
+fn a_sweep_removes_no_folder_but_a_run_that_never_began() {
+    let world = World::new();
+    world.scenario(&[]);
+    assert_eq!(world.drill().0.code, Some(0));
+    let run = world.runs().pop().expect("a run");
+    fs::remove_file(run.join("journal.ndjson")).expect("lost");
+    world.write("state/runs/archive/20261123T132749123Z-7f3a2c9b/record.json", "{}");
+    world.write("victim/precious", "x");
+    symlink(world.path("victim"), world.path("state/runs/20261123T132749123Z-7f3a2c9b")).expect("link");
+    fs::create_dir_all(world.path("state/runs/20261123T132749123Z-00000000/logs")).expect("a run that never began");
+    let swept = world.run(&["sweep"]);
+    assert_eq!(swept.code, Some(3), "{}{}", swept.stdout, swept.stderr);
+    assert!(swept.stderr.contains("lost its journal"), "{}", swept.stderr);
+    assert!(run.join("record.json").exists() && run.join("report.html").exists());
+    assert!(world.path("state/runs/archive/20261123T132749123Z-7f3a2c9b/record.json").exists());
+    assert_eq!(fs::read_dir(world.path("victim")).expect("victim").count(), 1);
+    assert!(!world.path("state/runs/20261123T132749123Z-00000000").exists());
+}

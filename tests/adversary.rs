@@ -3,8 +3,9 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
-use crate::support::{World, check};
+use crate::support::{World, check, must};
 
 const SLEEPS: &str = "{argv: [sleep, '600'], ready: {within: 5s, probe: {tcp: {address: '127.0.0.1:PORT'}}}}";
 
@@ -51,7 +52,7 @@ fn a_look_at_some_content_does_not_prove_that_all_of_it_is_equal() {
 fn a_snapshot_with_a_canary_is_restored_by_a_later_run_and_its_canary_is_no_data() {
     let world = World::new();
     let file = world.write("input/data", "old");
-    crate::support::must(std::process::Command::new("touch").args(["-d", "90 days ago"]).arg(&file));
+    must(Command::new("touch").args(["-d", "90 days ago"]).arg(&file));
     world.scenario(&[
         ("source", "{directory: {path: input, canary: true}}"),
         ("objectives", "{rto: 1h, rpo: 200d, promised_in: the tests}"),
@@ -67,7 +68,7 @@ fn a_snapshot_with_a_canary_is_restored_by_a_later_run_and_its_canary_is_no_data
 fn data_from_the_future_does_not_keep_the_recovery_point() {
     let world = World::new();
     let file = world.write("input/data", "x");
-    crate::support::must(std::process::Command::new("touch").args(["-d", "2 days"]).arg(&file));
+    must(Command::new("touch").args(["-d", "2 days"]).arg(&file));
     world.scenario(&[("objectives", "{rto: 1h, rpo: 24h, promised_in: the tests}")]);
     let (finished, record) = world.drill();
     assert_eq!(finished.code, Some(3), "{record:#}");
@@ -123,4 +124,103 @@ fn a_sweep_removes_no_folder_but_a_run_that_never_began() {
     assert!(world.path("state/runs/archive/20261123T132749123Z-7f3a2c9b/record.json").exists());
     assert_eq!(fs::read_dir(world.path("victim")).expect("victim").count(), 1);
     assert!(!world.path("state/runs/20261123T132749123Z-00000000").exists());
+}
+
+/// A place that is unmounted whatever happens.
+struct Mounted(std::path::PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn what_is_mounted_in_the_scratch_is_not_removed_with_it() {
+    let world = World::new();
+    world.write("production/precious", "x");
+    let mounted = Mounted(world.path("scratch/data/mnt"));
+    let production = world.path("production");
+    world.scenario(&[
+        ("scratch", "{directory: {path: scratch}}"),
+        ("checks", &format!("[{{name: mounts, probe: {{command: {{argv: [sh, -c, 'mkdir mnt; mount --bind {} mnt']}}}}, expect: {{exit: {{equals: 0}}}}}}]", production.display())),
+    ]);
+    let (finished, record) = world.drill();
+    assert_eq!(finished.code, Some(4), "{record:#}");
+    assert!(record["release"]["leaked"].to_string().contains("mounted"), "{record:#}");
+    assert!(production.join("precious").exists());
+    drop(mounted);
+    assert_eq!(world.run(&["sweep"]).code, Some(0));
+    assert!(production.join("precious").exists() && !world.path("scratch").exists());
+}
+
+#[test]
+fn a_journal_that_can_not_be_written_any_more_keeps_nothing_from_being_released() {
+    let world = World::new();
+    world.write("input/data", "x");
+    let limit = "prlimit --pid $PPID --fsize=1; kill -0 $PPID";
+    world.scenario(&[
+        ("source", "{directory: {path: input, canary: true}}"),
+        ("scratch", "{directory: {path: scratch}}"),
+        (
+            "checks",
+            &format!(
+                "[{{name: full, probe: {{command: {{argv: [sh, -c, '{limit}']}}}}, expect: {{exit: {{equals: 0}}}}}}]"
+            ),
+        ),
+    ]);
+    let drillctl = world.command(&["run", "scenario.yaml", "--quiet"]);
+    let mut ignoring = Command::new("sh");
+    ignoring.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(drillctl.get_program()).args(drillctl.get_args());
+    ignoring.current_dir(world.path("")).env("DRILLCTL_STATE", world.path("state"));
+    let finished = world.finish(ignoring);
+    assert_eq!(finished.code, Some(3), "{}", finished.stderr);
+    assert!(finished.stderr.contains("journal"), "{}", finished.stderr);
+    assert!(!world.path("scratch").exists(), "the scratch is left behind");
+    assert!(!world.newest_journal().contains("run_ended"));
+}
+
+#[test]
+fn a_record_that_was_changed_is_noticed() {
+    let world = World::new();
+    world.scenario(&[]);
+    assert_eq!(world.drill().0.code, Some(0));
+    assert_eq!(world.run(&["show"]).code, Some(0));
+    let path = world.runs().pop().expect("a run").join("record.json");
+    let record = fs::read_to_string(&path).expect("a record");
+    fs::write(&path, record.replace("A drill of the tests", "Another drill")).expect("changed");
+    let shown = world.run(&["show"]);
+    assert_eq!(shown.code, Some(3), "{}", shown.stderr);
+    assert!(shown.stderr.contains("was changed"), "{}", shown.stderr);
+}
+
+#[test]
+fn what_others_wrote_does_not_command_the_terminal() {
+    let world = World::new();
+    world.write("input/data", "x");
+    world.scenario(&[]);
+    assert_eq!(world.drill().0.code, Some(0));
+    let path = world.newest_snapshot().join("snapshot.json");
+    let header = fs::read_to_string(&path).expect("a header");
+    fs::write(&path, header.replace("\"directory\"", "\"\\u001b[2Jdirectory\"")).expect("changed");
+    let mut list = Command::new("script");
+    list.args(["-qec", &format!("{} vault list scenario.yaml", env!("CARGO_BIN_EXE_drillctl")), "/dev/null"]);
+    let listed = world.finish({
+        list.current_dir(world.path("")).env("DRILLCTL_STATE", world.path("state"));
+        list
+    });
+    assert!(listed.stdout.contains("u{1b}[2Jdirectory") && !listed.stdout.contains("\u{1b}[2J"), "{listed:?}");
+}
+
+#[test]
+fn doctor_makes_nothing_and_believes_no_folder_that_it_can_not_write() {
+    let world = World::new();
+    assert_eq!(world.run(&["doctor"]).code, Some(0));
+    assert!(!world.path("state").exists());
+    fs::create_dir_all(world.path("state/runs")).expect("state");
+    let mut nobody = Command::new("setpriv");
+    nobody.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", env!("CARGO_BIN_EXE_drillctl"), "doctor"]);
+    nobody.current_dir("/").env("DRILLCTL_STATE", world.path("state"));
+    let finished = world.finish(nobody);
+    assert_eq!(finished.code, Some(2), "{}", finished.stdout);
 }

@@ -178,7 +178,7 @@ async fn of_snapshot(vault: &Vault, snapshot: &str, scenario: &str, recorded: bo
             Ok(Estimate {
                 stream_bytes,
                 restored_bytes: stream_bytes.max(contents.bytes),
-                items: contents.files + contents.tables,
+                items: contents.files.saturating_add(contents.tables),
             })
         }
         Err(error) if error.kind() == Kind::Corrupt || recorded && error.kind() == Kind::NotFound => {

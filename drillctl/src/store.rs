@@ -10,6 +10,7 @@ use rustix::fs::FlockOperation;
 
 use crate::failure::Failure;
 use crate::host;
+use crate::publish::RECORD;
 
 /// The state folder.
 #[derive(Debug, Clone)]
@@ -137,6 +138,17 @@ impl RunFolder {
         let read =
             drill_reports::journal::read(&bytes).map_err(|e| Failure::errored(format!("{}: {e}", path.display())))?;
         Ok(read.entries)
+    }
+
+    /// The record as it was published; none if the run died before.
+    pub(crate) fn published(&self) -> Result<Option<Record>, Failure> {
+        let path = self.path.join(RECORD);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Failure::io("reading", path.display(), error)),
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|e| Failure::errored(format!("{}: {e}", path.display())))
     }
 
     /// The record, folded from the journal.

@@ -1,11 +1,12 @@
 //! `drillctl doctor`: what is missing on this host for these scenarios, and how to get it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use drill_agents::seal::Keys;
 use drill_agents::{Clock, Context, Vault, scratches, sources};
 use owo_colors::OwoColorize;
+use rustix::fs::Access;
 use serde::Serialize;
 
 use super::{Ended, Options, say, say_json};
@@ -44,8 +45,14 @@ pub(super) async fn doctor(options: &Options, arguments: &Arguments) -> Ended {
 
 /// What every scenario needs.
 fn host(options: &Options) -> Finding {
-    let store = options.state_folder().and_then(|folder| options.store().map(|_| folder));
-    Finding::new("state folder".into(), store.map(|folder| format!("{} can be written", folder.display())))
+    let found = options.state_folder().and_then(|folder| {
+        let runs = folder.join("runs");
+        let there = runs.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("."));
+        rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|error| Failure::io("writing to", there.display(), error.into()))?;
+        Ok(format!("{} can be written", folder.display()))
+    });
+    Finding::new("state folder".into(), found)
 }
 
 /// Looks at every part of a scenario, whatever the others say.

@@ -118,8 +118,8 @@ async fn execute(
     let watching = tokio::spawn(signals.watch(cx.clone(), journal.clone()));
     let result = console.during(&cx.progress, engine::run(cx, plan, &journal, about)).await;
     watching.abort();
-    let record = result?;
-    publish::publish(&folder, &record)?;
+    let record = result.map_err(Failure::in_a_run)?;
+    publish::publish(&folder, &record).map_err(Failure::in_a_run)?;
     Ok(record)
 }
 

@@ -133,7 +133,7 @@ fn counted(index: &Index) -> String {
         parts.push(format!("{} paths", index.entries.len()));
     }
     for database in &index.databases {
-        let rows: u64 = database.tables.values().map(|table| table.rows).sum();
+        let rows = database.tables.values().fold(0_u64, |rows, table| rows.saturating_add(table.rows));
         let objects: usize = database.objects.values().map(std::collections::BTreeMap::len).sum();
         parts.push(format!(
             "{} {}: {} tables, {rows} rows, {objects} schema objects",

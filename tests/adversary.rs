@@ -224,3 +224,33 @@ fn doctor_makes_nothing_and_believes_no_folder_that_it_can_not_write() {
     let finished = world.finish(nobody);
     assert_eq!(finished.code, Some(2), "{}", finished.stdout);
 }
+
+fn is_running(seconds: &str) -> bool {
+    let processes = must(Command::new("ps").args(["-eo", "args"]));
+    String::from_utf8_lossy(&processes.stdout).lines().any(|line| line == format!("sleep {seconds}"))
+}
+
+#[test]
+fn what_a_source_leaves_running_in_a_group_of_its_own_is_stopped() {
+    let world = World::new();
+    let script = "setsid sleep 77731 >/dev/null 2>&1 & tar -C input -cf - .";
+    world.scenario(&[("source", &format!("{{command: {{argv: [sh, -c, '{script}'], content: tar}}}}"))]);
+    let (finished, record) = world.drill();
+    assert_eq!(finished.code, Some(0), "{record:#}");
+    assert!(!is_running("77731"));
+    assert!(record["release"]["removed"].to_string().contains("outlived"), "{record:#}");
+}
+
+#[test]
+fn what_the_source_of_a_killed_run_left_running_is_swept() {
+    let world = World::new();
+    world.scenario(&[("source", "{command: {argv: [sh, -c, 'sleep 77732'], content: tar}}")]);
+    let mut child = world.start();
+    world.wait_for("snapshot");
+    while !is_running("77732") {}
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    assert!(is_running("77732"));
+    assert_eq!(world.run(&["sweep"]).code, Some(0));
+    assert!(!is_running("77732"));
+}

@@ -202,10 +202,19 @@ impl Fold {
     }
 }
 
-/// After its end a run only loses what it left behind, and can't be stopped any more.
+/// After its end a run only loses what it left behind, some of which is found only then, and can't be stopped any more.
 fn may_follow_the_end(event: &Event) -> bool {
-    use Event::{Interrupted, LeaseEnded, LeaseStuck, Noted, RunEnded, Swept};
-    matches!(event, Interrupted { .. } | LeaseEnded { .. } | LeaseStuck { .. } | Noted { .. } | Swept | RunEnded)
+    use Event::{Interrupted, LeaseEnded, LeaseStuck, LeaseTaken, Noted, RunEnded, Swept};
+    matches!(
+        event,
+        Interrupted { .. }
+            | LeaseTaken { .. }
+            | LeaseEnded { .. }
+            | LeaseStuck { .. }
+            | Noted { .. }
+            | Swept
+            | RunEnded
+    )
 }
 
 /// The record of a run of which nothing is known but its start.

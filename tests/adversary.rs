@@ -254,3 +254,47 @@ fn what_the_source_of_a_killed_run_left_running_is_swept() {
     assert_eq!(world.run(&["sweep"]).code, Some(0));
     assert!(!is_running("77732"));
 }
+
+#[test]
+fn a_source_without_a_single_file_is_no_backup() {
+    let world = World::new();
+    fs::remove_file(world.path("input/data")).expect("removed");
+    fs::create_dir(world.path("input/mount")).expect("a folder");
+    world.scenario(&[]);
+    let (finished, record) = world.drill();
+    assert_eq!(finished.code, Some(3), "{record:#}");
+    assert!(record["because"].as_str().is_some_and(|why| why.contains("not one file")), "{record:#}");
+    assert!(world.leftovers().is_empty());
+}
+
+#[test]
+fn a_newer_snapshot_without_a_header_is_told_where_nobody_remembers_it() {
+    let world = World::new();
+    world.scenario(&[]);
+    assert_eq!(world.drill().0.code, Some(0));
+    assert_eq!(world.drill().0.code, Some(0));
+    fs::remove_file(world.newest_snapshot().join("snapshot.json")).expect("removed");
+    fs::remove_dir_all(world.path("state")).expect("forgotten");
+    let (finished, record) = world.drill_with(&["--snapshot", "newest"]);
+    assert_eq!(finished.code, Some(0), "{record:#}");
+    let how = record["backup"]["selected"].as_str().expect("how");
+    assert!(how.contains("1 newer without a header") && how.contains("no run of this installation"), "{how}");
+}
+
+#[test]
+fn a_sweep_goes_by_no_scenario_that_was_changed() {
+    let world = World::new();
+    world.scenario(&[(
+        "checks",
+        "[{name: dies, probe: {command: {argv: [sh, -c, 'kill -9 $PPID']}}, expect: {exit: {equals: 0}}}]",
+    )]);
+    assert_eq!(world.run(&["run", "scenario.yaml"]).code, None);
+    let copy = world.runs().pop().expect("a run").join("scenario.yaml");
+    let text = fs::read_to_string(&copy).expect("a scenario");
+    fs::write(&copy, text.replace("vault}", "elsewhere}")).expect("changed");
+    let swept = world.run(&["sweep"]);
+    assert_eq!(swept.code, Some(3), "{}", swept.stdout);
+    assert!(swept.stderr.contains("not the scenario"), "{}", swept.stderr);
+    fs::write(&copy, text).expect("restored");
+    assert_eq!(world.run(&["sweep"]).code, Some(0));
+}

@@ -140,7 +140,6 @@ fn dangling(path: &Path, first: &Path) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::ffi::OsString;
     use std::fs;
     use std::os::unix::ffi::OsStringExt;

@@ -137,6 +137,30 @@ fn a_throw_away_cluster_of_a_killed_run_is_stopped_and_removed() {
 }
 
 #[test]
+fn the_plain_copy_of_a_database_does_not_outlive_a_killed_capture() {
+    let world = World::new();
+    let database = rusqlite::Connection::open(world.path("input/app.db")).expect("a database");
+    database.execute_batch("CREATE TABLE t(b); INSERT INTO t SELECT zeroblob(200000000)").expect("a big row");
+    world.scenario(&[("source", "{sqlite: {path: input/app.db}}")]);
+    let mut child = world.start();
+    let copies = || {
+        let run = world.runs().pop().into_iter().flat_map(fs::read_dir);
+        let files = run.flat_map(|entries| entries.flatten().map(|entry| entry.path()).collect::<Vec<_>>());
+        files.filter(|path| path.extension().is_some_and(|end| end == "sqlite")).collect::<Vec<_>>()
+    };
+    let since = Instant::now();
+    while copies().is_empty() {
+        assert!(since.elapsed() < Duration::from_secs(60), "no copy was made: {}", world.newest_journal());
+    }
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    assert!(!copies().is_empty(), "the kill came too late");
+    assert_eq!(world.run(&["sweep"]).code, Some(0));
+    assert_eq!(copies(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(world.newest_record()["verdict"], "aborted");
+}
+
+#[test]
 fn a_scratch_that_does_not_carry_the_runs_mark_is_left_alone() {
     let world = slow_world();
     let mut child = world.start();

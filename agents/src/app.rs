@@ -20,8 +20,7 @@ use tokio::task::JoinSet;
 use self::log::Log;
 use crate::probes::{Outfit, Seen, Start, Within, observe, until};
 use crate::process::{Running, each_line, how, stop_carrying};
-use crate::scratches::Environment;
-use crate::{Context, Error, Kind, Result, Secrets};
+use crate::{Context, Environment, Error, Kind, Result, Secrets};
 
 /// Name of the variable that tells the app's processes from others of the run.
 const MARK: &str = "DRILLCTL_APP";

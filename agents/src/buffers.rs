@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use crate::stream::SEGMENT_BYTES;
+/// Plain bytes of one segment.
+pub const SEGMENT_BYTES: usize = 16 << 20;
 
 /// What sealing adds to a segment that doesn't compress, and some room for recipients.
 const ROOM: usize = 64 << 10;

@@ -187,8 +187,8 @@ fn cut(text: &str) -> String {
     }
 }
 
-fn by_name(databases: &[Database]) -> BTreeMap<String, Database> {
-    databases.iter().map(|database| (database.name.clone(), database.clone())).collect()
+fn by_name(databases: &[Database]) -> BTreeMap<String, &Database> {
+    databases.iter().map(|database| (database.name.clone(), database)).collect()
 }
 
 fn databases(was: &Database, is: &Database, level: Level, found: &mut Vec<(String, String)>) {

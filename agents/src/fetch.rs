@@ -3,8 +3,7 @@
 use std::path::{Component, Path};
 
 use crate::mark::require_empty;
-use crate::sources::Note;
-use crate::{Context, Error, Format, Index, Kind, OpenReader, Result, tree};
+use crate::{Context, Error, Format, Index, Kind, Note, OpenReader, Result, tree};
 
 /// Name of the file that a database's dump is fetched into.
 const DUMP: &str = "database.pgdump";

@@ -1,6 +1,8 @@
 //! Everything of drillctl that touches a system: sources, vaults, scratches, apps, probes, and the seal around what is
 //! stored. It acts and observes; it never prints, never reads drillctl's configuration and never judges.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests start programs and wait as they need"))]
+
 mod account;
 mod app;
 mod buffers;
@@ -8,18 +10,23 @@ mod canary;
 mod clock;
 mod context;
 mod difference;
+mod environment;
 mod error;
 mod fetch;
 mod identity;
 mod index;
 mod mark;
+mod note;
+mod place;
 mod postgres;
 pub mod probes;
 pub mod process;
+mod scratch;
 pub mod scratches;
 pub mod seal;
 mod secret;
 mod snapshot;
+mod source;
 pub mod sources;
 mod sqlite;
 mod stream;
@@ -31,17 +38,24 @@ mod vault;
 
 pub use account::Account;
 pub use app::{Readiness, RunningApp, free_port};
+pub use buffers::SEGMENT_BYTES;
 pub use canary::{Canary, CanarySeen};
 pub use clock::Clock;
 pub use context::{Context, Progress, Timings};
 pub use difference::differences;
+pub use environment::{Environment, Restored, Rows};
 pub use error::{Error, Kind, Result};
 pub use fetch::fetch;
 pub use identity::Identity;
 pub use index::{Database, Entry, EntryKind, Format, Index, PathText, Table};
 pub use mark::{Mark, Removal};
+pub use note::Note;
+pub use place::Place;
+pub use scratch::Scratch;
 pub use secret::Secrets;
 pub use snapshot::{Contents, Header, Part, SNAPSHOT_VERSION, StreamFormat};
-pub use stream::{OpenReader, SEGMENT_BYTES, SealWriter};
+pub use source::{Captured, Estimate, Source};
+pub use sqlite::remove_copies;
+pub use stream::{OpenReader, SealWriter};
 pub use tls::install_tls;
 pub use vault::{Capabilities, Listing, Vault};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::tree::remove_tree;
 use crate::{Error, Kind, Result};
 
 const FILE: &str = ".drillctl-run.json";
@@ -143,29 +144,6 @@ fn unescaped(mut text: &[u8]) -> Vec<u8> {
         text = if coded.is_some() { &rest[3..] } else { rest };
     }
     plain
-}
-
-/// Removes a tree whose folders may lack the permissions that removing takes: a restored tree has the modes of its source.
-fn remove_tree(folder: &Path) -> std::io::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            open_up(folder)?;
-            std::fs::remove_dir_all(folder)
-        }
-        other => other,
-    }
-}
-
-fn open_up(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_up(&entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 fn file_of(folder: &Path) -> PathBuf {

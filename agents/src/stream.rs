@@ -8,11 +8,8 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::buffers::Buffers;
+use crate::buffers::{Buffers, SEGMENT_BYTES};
 use crate::{Error, Kind, Result};
-
-/// Plain bytes of one segment.
-pub const SEGMENT_BYTES: usize = 16 << 20;
 
 /// Takes the plain stream of a capture and hands it on in segments to be sealed.
 ///

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::sources::{Captured, Source};
-use crate::{Clock, Context, Error, OpenReader, Result, SealWriter, Secrets};
+use crate::{Captured, Clock, Context, Error, OpenReader, Result, SealWriter, Secrets, Source};
 
 /// A context of run `run` in this folder.
 pub(crate) fn context(folder: &Path) -> Context {

@@ -1,6 +1,7 @@
 //! The conformance suite: every kind of source, with the scratch it is restored into, keeps the contract of its joint. A new
 //! kind is a new row in [`rows`].
 #![allow(clippy::disallowed_methods, reason = "tests start programs as they need")]
+#![allow(dead_code, unreachable_pub, reason = "parts that are shared with the end-to-end tests")]
 
 #[path = "../../tests/support/must.rs"]
 mod must;
@@ -11,10 +12,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drill_agents::scratches::{self, Environment, Place, Scratch};
 use drill_agents::seal::{About, Keys, Sealing, locate};
-use drill_agents::sources::{self, Captured, Source};
-use drill_agents::{Canary, Clock, Context, Kind, Mark, Removal, Secrets, Vault, differences};
+use drill_agents::{
+    Canary, Captured, Clock, Context, Environment, Kind, Mark, Place, Removal, Scratch, Secrets, Source, Vault,
+    differences, scratches, sources,
+};
 use drill_scenarios::Level;
 use must::must;
 use postgres::Cluster;

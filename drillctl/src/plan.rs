@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drill_agents::scratches::{self, Place, Scratch};
 use drill_agents::seal::Keys;
-use drill_agents::sources::{self, Estimate, Source};
-use drill_agents::{Context, Identity, Kind, Secrets, Vault};
+use drill_agents::{Context, Estimate, Identity, Kind, Place, Scratch, Secrets, Source, Vault, scratches, sources};
 use drill_scenarios::{Scenario, Span};
 use serde::Serialize;
 

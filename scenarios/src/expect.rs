@@ -95,8 +95,9 @@ impl<'de> Deserialize<'de> for Scalar {
             fn visit_i64<E>(self, value: i64) -> Result<Scalar, E> {
                 Ok(Scalar::Int(value))
             }
-            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Scalar, E> {
-                i64::try_from(value).map(Scalar::Int).map_err(|_| E::custom("the number is too big"))
+            fn visit_u64<E>(self, value: u64) -> Result<Scalar, E> {
+                // Beyond 63 bits a whole number is as exact as a float can hold it.
+                Ok(i64::try_from(value).map_or(Scalar::Float(value as f64), Scalar::Int))
             }
             fn visit_f64<E>(self, value: f64) -> Result<Scalar, E> {
                 Ok(Scalar::Float(value))

@@ -9,8 +9,7 @@ use std::time::Duration;
 use super::connection::Target;
 use super::programs::Programs;
 use crate::process::Running;
-use crate::scratches::Place;
-use crate::{Account, Context, Error, Kind, Mark, Result};
+use crate::{Account, Context, Error, Kind, Mark, Place, Result};
 
 /// The user that the cluster is born with.
 pub(crate) const SUPERUSER: &str = "postgres";

@@ -8,8 +8,7 @@ use super::connection::Target;
 use super::messages::messages;
 use super::programs::Programs;
 use crate::process::{Ended, Program};
-use crate::sources::Note;
-use crate::{Context, Error, Kind, Result, SealWriter};
+use crate::{Context, Error, Kind, Note, Result, SealWriter};
 
 /// Oldest major whose `pg_dump` can take extensions along with chosen schemas.
 pub(crate) const CHOOSES_EXTENSIONS: u32 = 14;

@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 
 use drill_scenarios::Level;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Client;
 
 use super::connection::wrong;
 use super::fingerprint::{self, Holder};
-use super::{canary, catalog, materialised, sequences};
-use crate::sources::Note;
-use crate::{Database, Error, Kind, Result};
+use super::scope::Scope;
+use super::{catalog, materialised, sequences};
+use crate::{Database, Error, Kind, Note, Result};
 
 /// Name under which the large objects count as one table.
 pub(crate) const LARGE_OBJECTS: &str = "large objects";
@@ -32,39 +31,6 @@ const SESSION: &str = "
     SET statement_timeout = 0; SET lock_timeout = '60s'; SET idle_in_transaction_session_timeout = 0;
     SELECT set_config('client_connection_check_interval', '5s', false)
     WHERE current_setting('server_version_num')::int >= 140000";
-
-/// Which part of a database is looked at.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Scope {
-    /// These schemas; all that are not the system's, if empty.
-    pub(crate) schemas: Vec<String>,
-}
-
-impl Scope {
-    /// The scope that a database was captured with.
-    pub(crate) fn of(captured: &Database) -> Self {
-        let schemas = captured.settings.get("schemas").and_then(|text| serde_json::from_str(text).ok());
-        Self { schemas: schemas.unwrap_or_default() }
-    }
-
-    /// Whether it is the whole database.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.schemas.is_empty()
-    }
-
-    /// Asks one of the catalog's questions.
-    pub(super) async fn ask(&self, client: &Client, doing: &str, question: &str) -> Result<Vec<Row>> {
-        let sql = format!("{}{question}", catalog::SCOPE);
-        let parameters: [&(dyn ToSql + Sync); 2] = [&self.schemas, &canary::PATTERN];
-        client.query(&sql, &parameters).await.map_err(|cause| wrong(doing, cause))
-    }
-
-    /// Names of the extensions in it.
-    pub(crate) async fn extensions(&self, client: &Client) -> Result<Vec<String>> {
-        let extensions = objects(client, self, "extension").await?;
-        Ok(extensions.into_keys().collect())
-    }
-}
 
 /// Facts, and what is to be known about them.
 #[derive(Debug)]
@@ -172,7 +138,7 @@ pub(crate) fn worded_by_version() -> String {
 async fn definitions(client: &Client, scope: &Scope) -> Result<Database> {
     let mut database = about(client, scope).await?;
     for (class, _) in catalog::CLASSES {
-        let found = objects(client, scope, class).await?;
+        let found = scope.objects(client, class).await?;
         if !found.is_empty() {
             database.objects.insert(class.into(), found);
         }
@@ -180,13 +146,6 @@ async fn definitions(client: &Client, scope: &Scope) -> Result<Database> {
     let roles = scope.ask(client, "listing roles", catalog::ROLES).await?;
     database.roles = roles.iter().map(|row| row.get(0)).collect();
     Ok(database)
-}
-
-pub(super) async fn objects(client: &Client, scope: &Scope, class: &str) -> Result<BTreeMap<String, String>> {
-    let (_, question) = catalog::CLASSES.into_iter().find(|(name, _)| *name == class).expect("a class of the catalog");
-    let rows = scope.ask(client, &format!("listing objects of class {class}"), question).await?;
-    let definition = |row: &Row| row.get::<_, Option<&str>>(1).map_or_else(String::new, one_line);
-    Ok(rows.iter().map(|row| (row.get(0), definition(row))).collect())
 }
 
 async fn about(client: &Client, scope: &Scope) -> Result<Database> {
@@ -220,15 +179,6 @@ async fn lost_settings(client: &Client) -> Result<Option<Note>> {
     Ok((!names.is_empty()).then(|| Note { subject: "ALTER DATABASE … SET".into(), statement }))
 }
 
-/// One line, and nothing lost.
-fn one_line(text: &str) -> String {
-    let text = text.trim_end();
-    if !text.contains(['\n', '\r', '\t']) {
-        return text.into();
-    }
-    text.replace('\\', r"\\").replace('\n', r"\n").replace('\r', r"\r").replace('\t', r"\t")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,11 +201,5 @@ mod tests {
         observed.objects.remove("view");
         reword(&mut observed, &captured);
         assert!(!observed.objects.contains_key("view"), "what is missing stays missing");
-    }
-
-    #[test]
-    fn a_definition_of_several_lines_is_told_from_one_with_the_same_words() {
-        assert_eq!(one_line("a b\n"), "a b");
-        assert_eq!(one_line("a\nb\\n"), "a\\nb\\\\n");
     }
 }

@@ -13,7 +13,7 @@ use tokio_postgres::Client;
 
 use super::catalog;
 use super::connection::wrong;
-use super::facts::Scope;
+use super::scope::Scope;
 use crate::{Error, Kind, Result, Table};
 
 /// A table or materialised view that holds rows.

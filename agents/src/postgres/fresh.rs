@@ -7,8 +7,7 @@ use tokio_postgres::error::SqlState;
 
 use super::cluster::{Cluster, SUPERUSER};
 use super::connection::wrong;
-use crate::sources::Note;
-use crate::{Database, Error, Kind, Result};
+use crate::{Database, Error, Kind, Note, Result};
 
 /// Name of the database if the captured one's name is not known or can't be used.
 const NAME: &str = "restored";

@@ -7,8 +7,7 @@ use tokio_postgres::Client;
 
 use super::connection::wrong;
 use super::fingerprint::{Holder, is_the_querys_own};
-use crate::sources::Note;
-use crate::{Result, Table};
+use crate::{Note, Result, Table};
 
 /// Which materialised view reads which, directly or through views.
 const READS: &str = "

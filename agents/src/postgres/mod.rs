@@ -14,6 +14,7 @@ pub(crate) mod load;
 mod materialised;
 mod messages;
 pub(crate) mod programs;
+pub(crate) mod scope;
 pub(crate) mod sequences;
 pub(crate) mod stop;
 mod tls;

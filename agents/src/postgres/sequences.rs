@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::Client;
 
 use super::connection::wrong;
-use super::facts::{self, Scope};
+use super::scope::Scope;
 use crate::{Database, Result};
 
 const CLASS: &str = "sequence";
@@ -36,7 +36,7 @@ pub(crate) async fn read(client: &Client, database: &Database) -> Result<Positio
 
 /// Where the sequences in scope stand, before anything else is known about them.
 pub(crate) async fn read_in(client: &Client, scope: &Scope) -> Result<Positions> {
-    let names = facts::objects(client, scope, CLASS).await?;
+    let names = scope.objects(client, CLASS).await?;
     read(client, &Database { objects: [(CLASS.to_owned(), names)].into(), ..Database::default() }).await
 }
 

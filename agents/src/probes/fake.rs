@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use drill_scenarios::{Level, Newest};
 
 use super::*;
-use crate::scratches::{Restored, Rows};
-use crate::{CanarySeen, Clock, Error, Format, Identity, Index, Kind, OpenReader, Secrets};
+use crate::{CanarySeen, Clock, Error, Format, Identity, Index, Kind, OpenReader, Restored, Rows, Secrets};
 
 /// What a query is answered with.
 pub(crate) enum Reply {

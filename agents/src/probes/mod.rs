@@ -31,8 +31,7 @@ use drill_scenarios::{Observation, Probe, Scalar};
 pub use self::free::require_free;
 pub(crate) use self::program::{Outfit, Start, fill};
 pub use self::until::until;
-use crate::scratches::Environment;
-use crate::{Context, Result};
+use crate::{Context, Environment, Result};
 
 /// Bytes that a probe keeps of a body, a program's output or a file.
 const KEPT: usize = 1 << 20;

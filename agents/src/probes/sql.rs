@@ -7,8 +7,7 @@ use drill_scenarios::{Observation, Scalar, SqlProbe};
 use tokio::time::timeout;
 
 use super::{Seen, Within, fill, whole};
-use crate::scratches::Rows;
-use crate::{Error, Kind, Result};
+use crate::{Error, Kind, Result, Rows};
 
 pub(super) async fn observe(probe: &SqlProbe, within: Within<'_>) -> Result<Seen> {
     let query = fill(&probe.query, within.facts)?;

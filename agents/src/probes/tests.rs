@@ -8,8 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::fake::{Fake, Reply};
 use super::*;
-use crate::scratches::Rows;
-use crate::{Clock, Kind};
+use crate::{Clock, Kind, Rows};
 
 fn text(text: &str) -> Scalar {
     Scalar::Text(text.into())

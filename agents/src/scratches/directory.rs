@@ -10,10 +10,10 @@ use globset::{GlobBuilder, GlobMatcher};
 use jiff::Timestamp;
 
 use crate::mark::{Mark, Removal, require_empty};
-use crate::scratches::{Environment, Place, Restored, Rows, Scratch};
 use crate::stream::on_thread;
 use crate::{
-    CanarySeen, Context, Entry, EntryKind, Error, Format, Identity, Index, Kind, OpenReader, Result, sqlite, tree,
+    CanarySeen, Context, Entry, EntryKind, Environment, Error, Format, Identity, Index, Kind, OpenReader, Place,
+    Restored, Result, Rows, Scratch, sqlite, tree,
 };
 
 /// Name of the folder, in the environment's, that the backup is restored into.

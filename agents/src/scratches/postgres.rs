@@ -9,7 +9,6 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::{Environment, Place, Restored, Rows, Scratch};
 use crate::mark::{Removal, require_empty};
 use crate::postgres::cancel::unless_stopped;
 use crate::postgres::cluster::{self, Cluster};
@@ -17,8 +16,10 @@ use crate::postgres::connection::wrong;
 use crate::postgres::fresh::{self, Fresh};
 use crate::postgres::programs::{self, Programs};
 use crate::postgres::{canary, facts, load, stop};
-use crate::sources::Note;
-use crate::{CanarySeen, Context, Database, Error, Format, Identity, Index, Kind, Mark, OpenReader, Result};
+use crate::{
+    CanarySeen, Context, Database, Environment, Error, Format, Identity, Index, Kind, Mark, Note, OpenReader, Place,
+    Restored, Result, Rows, Scratch,
+};
 
 const NEEDED: [&str; 3] = ["postgres", "initdb", "pg_restore"];
 /// Where sockets are: the path of a socket must be shorter than 108 bytes.

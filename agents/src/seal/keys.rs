@@ -10,8 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::envelope::{self, Fault};
 use super::identity::Identity;
 use super::recipient::Recipient;
-use crate::sources::Note;
-use crate::{Error, Kind, Result, Secrets};
+use crate::{Error, Kind, Note, Result, Secrets};
 
 /// How a passphrase is written where public keys stand.
 const PASSPHRASE: &str = "passphrase";

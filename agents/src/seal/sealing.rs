@@ -15,8 +15,7 @@ use super::lanes::Lanes;
 use super::restore_md::restore_md;
 use super::{Keys, recipient::Recipient};
 use crate::snapshot::{Contents, Header, INDEX_NAME, KEY_NAME, MOST_SEGMENTS, Part, SNAPSHOT_VERSION, segment_name};
-use crate::sources::Captured;
-use crate::{Context, Error, Kind, Result, SealWriter, Vault};
+use crate::{Captured, Context, Error, Kind, Result, SealWriter, Vault};
 
 /// What the header says that the seal can't know.
 #[derive(Debug, Clone, PartialEq, Eq)]

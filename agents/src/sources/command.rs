@@ -22,10 +22,9 @@ use tokio::time::timeout;
 
 use self::content::Survey;
 use self::told::Told;
-use super::{Captured, Estimate, Note, Source};
 use crate::mark::Removal;
 use crate::process::{Ended, Program, Running, find};
-use crate::{Canary, Context, Error, Identity, Kind, Result, SealWriter, Secrets};
+use crate::{Canary, Captured, Context, Error, Estimate, Identity, Kind, Note, Result, SealWriter, Secrets, Source};
 
 /// How long the program may take to end after it has closed its output.
 const AFTERWARDS: Duration = Duration::from_secs(300);

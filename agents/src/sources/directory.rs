@@ -7,10 +7,9 @@ use async_trait::async_trait;
 use rustix::fs::FileType;
 
 use crate::mark::Removal;
-use crate::sources::{Captured, Estimate, Source};
 use crate::stream::on_thread;
 use crate::tree::{self, Rules, Tree, Walk};
-use crate::{Canary, Context, Error, Identity, Kind, Result, SealWriter};
+use crate::{Canary, Captured, Context, Error, Estimate, Identity, Kind, Result, SealWriter, Source};
 
 /// Bytes that a path takes in an archive beside its content.
 const HEADERS: u64 = 1_024;

@@ -1,23 +1,19 @@
-//! Sources: what is backed up. One file a kind; the kinds and their options are the scenario language's.
+//! The kinds of source, one file each; their options are the scenario language's.
 
 mod command;
 mod directory;
 mod postgres;
 mod sqlite;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use drill_scenarios::Content;
-use jiff::Timestamp;
 
 use self::command::CommandSource;
 pub(crate) use self::directory::DirectorySource;
 pub(crate) use self::postgres::PostgresSource;
 pub(crate) use self::sqlite::SqliteSource;
-use crate::mark::Removal;
-use crate::{Canary, Context, Format, Identity, Index, Result, SealWriter, Secrets};
+use crate::{Format, Result, Secrets, Source};
 
 /// The source that a scenario names: one row a kind. Nothing is reached yet.
 ///
@@ -45,71 +41,4 @@ pub fn format(source: &drill_scenarios::Source) -> Format {
             Content::PgDump => Format::PgDump,
         },
     }
-}
-
-/// What is backed up. It is only read, but for a canary that the scenario allows.
-///
-/// Contract, which the conformance suite holds every kind to:
-/// * `identity` and `estimate` change nothing and are cheap;
-/// * `capture` writes one whole stream of `index.format` and returns an index of just what went into it; what it could not read
-///   is an error, what changed while it was read is a note;
-/// * capturing an unchanged source twice gives equal indices;
-/// * `plant` adds nothing but the canary; `unplant` removes just that, and calling it again is success.
-#[async_trait]
-pub trait Source: Send + Sync {
-    /// Who the system is, by its own word.
-    async fn identity(&self, cx: &Context) -> Result<Identity>;
-
-    /// Refuses a vault in this folder, which may not be there yet, if captures would take it along.
-    ///
-    /// # Errors
-    /// [`crate::Kind::Refused`]; I/O errors.
-    fn admit_vault(&self, _folder: &Path) -> Result<()> {
-        Ok(())
-    }
-
-    /// How much there is to take.
-    async fn estimate(&self, cx: &Context) -> Result<Estimate>;
-
-    /// Plants the canary. Called only where the scenario allows it.
-    async fn plant(&self, cx: &Context, canary: &Canary) -> Result<()>;
-
-    /// Removes the canary of run `run`, if it is there.
-    async fn unplant(&self, cx: &Context, run: &str) -> Result<Removal>;
-
-    /// Takes the backup.
-    async fn capture(&self, cx: &Context, out: &mut SealWriter) -> Result<Captured>;
-}
-
-/// How much there is to take.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Estimate {
-    /// Bytes of the plain stream, roughly.
-    pub stream_bytes: u64,
-    /// Bytes that the restored data takes, roughly.
-    pub restored_bytes: u64,
-    /// Files, tables or rows, whichever there are.
-    pub items: u64,
-}
-
-/// What was taken.
-#[derive(Debug, Clone)]
-pub struct Captured {
-    /// What is in it.
-    pub index: Index,
-    /// The instant that the content is consistent at; where there is none, the instant at which the capture began.
-    pub taken_at: Timestamp,
-    /// Newest data in it, as far as the source tells.
-    pub newest_at: Option<Timestamp>,
-    /// What people should know about it: files that changed while they were read, things that were left out.
-    pub notes: Vec<Note>,
-}
-
-/// Something to know about a capture, a provisioning or a restore.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// Which thing.
-    pub subject: String,
-    /// The fact, as a sentence.
-    pub statement: String,
 }

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_postgres::Client;
 
-use super::{Captured, Estimate, Note, Source};
 use crate::mark::Removal;
 use crate::postgres::cancel::unless_stopped;
 use crate::postgres::connection::{Target, wrong};
 use crate::postgres::dump::{self, Selection};
-use crate::postgres::facts::{self, Facts, Scope};
+use crate::postgres::facts::{self, Facts};
 use crate::postgres::programs::{self, Programs};
+use crate::postgres::scope::Scope;
 use crate::postgres::{canary, sequences};
-use crate::{Canary, Context, Error, Format, Identity, Index, Kind, Result, SealWriter, Secrets};
+use crate::{
+    Canary, Captured, Context, Error, Estimate, Format, Identity, Index, Kind, Note, Result, SealWriter, Secrets,
+    Source,
+};
 
 /// One snapshot for everything that is read.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";

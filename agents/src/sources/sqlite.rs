@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::mark::Removal;
-use crate::sources::{Captured, Estimate, Source};
 use crate::tree::{self, Archive, Content};
-use crate::{Canary, Context, EntryKind, Error, Format, Identity, Index, Kind, PathText, Result, SealWriter, sqlite};
+use crate::{
+    Canary, Captured, Context, EntryKind, Error, Estimate, Format, Identity, Index, Kind, PathText, Result, SealWriter,
+    Source, sqlite,
+};
 
 /// What headers and the end of the archive take.
 const AROUND: u64 = 12 << 10;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::OptionalExtension;
 
 use super::connect::{self, failed};
-use super::facts::quoted;
+use super::quoted::quoted;
 use crate::mark::Removal;
 use crate::{Canary, CanarySeen, Error, Kind, Result};
 

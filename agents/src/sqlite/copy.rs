@@ -22,6 +22,9 @@ const PAGES: i32 = 4_096;
 /// How often, and how long each time, a copy that can't go on waits.
 const WAITS: (u32, Duration) = (600, Duration::from_millis(100));
 
+/// How the names of copies begin.
+const PREFIX: &str = "capture-";
+
 /// A copy of a database. It has no name any more and is gone with this.
 #[derive(Debug)]
 pub(crate) struct Copied {
@@ -42,8 +45,7 @@ pub(crate) struct Copied {
 /// [`Kind::NotFound`], [`Kind::Denied`]; [`Kind::Unrestorable`] if the database is damaged; [`Kind::Unavailable`] if it stays locked.
 pub(crate) fn copy(cx: &Context, path: &Path, name: &str) -> Result<Copied> {
     let wrong = |cause| Error::io("making a file in", cx.folder.display(), cause);
-    let temporary =
-        tempfile::Builder::new().prefix("capture-").suffix(".sqlite").tempfile_in(&cx.folder).map_err(wrong)?;
+    let temporary = tempfile::Builder::new().prefix(PREFIX).suffix(".sqlite").tempfile_in(&cx.folder).map_err(wrong)?;
     let mtime_ns = last_written(path)?;
     copy_into(cx, path, &temporary)?;
     let database = {
@@ -59,6 +61,21 @@ pub(crate) fn copy(cx: &Context, path: &Path, name: &str) -> Result<Copied> {
     }
     let size = temporary.as_file().metadata().map_err(wrong)?.len();
     Ok(Copied { file: temporary.into_file().into(), size, mtime_ns, database })
+}
+
+/// Removes the copies that a capture left in its run's folder when it was killed, with SQLite's own files beside them.
+///
+/// # Errors
+/// I/O errors.
+pub fn remove_copies(folder: &Path) -> Result<()> {
+    let wrong = |cause| Error::io("removing what a capture left in", folder.display(), cause);
+    for entry in std::fs::read_dir(folder).map_err(wrong)? {
+        let entry = entry.map_err(wrong)?;
+        if entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            std::fs::remove_file(entry.path()).map_err(wrong)?;
+        }
+    }
+    Ok(())
 }
 
 fn copy_into(cx: &Context, path: &Path, to: &NamedTempFile) -> Result<()> {

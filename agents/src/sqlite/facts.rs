@@ -10,6 +10,7 @@ use rusqlite::{Connection, Result};
 use super::canary;
 use super::connect::{self, Interrupting, failed};
 use super::fingerprint::Fingerprint;
+use super::quoted::quoted;
 use crate::{Context, Database, Table};
 
 const SETTINGS: [&str; 5] = ["encoding", "page_size", "user_version", "application_id", "auto_vacuum"];
@@ -140,9 +141,4 @@ pub(super) fn text(value: &rusqlite::types::Value) -> String {
         Value::Text(text) => text.clone(),
         Value::Blob(bytes) => hex::encode(bytes),
     }
-}
-
-/// A name as SQL.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -6,6 +6,7 @@ mod copy;
 mod facts;
 mod fingerprint;
 mod query;
+mod quoted;
 mod time;
 
 #[cfg(test)]
@@ -13,5 +14,6 @@ mod tests;
 
 pub(crate) use canary::{plant_canary, seen_canary, unplant_canary};
 pub(crate) use copy::copy;
+pub use copy::remove_copies;
 pub(crate) use facts::observe;
 pub(crate) use query::{newest, query};

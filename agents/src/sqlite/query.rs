@@ -7,9 +7,8 @@ use rusqlite::types::{Value, ValueRef};
 
 use super::connect::{self, InterruptOnDrop, failed};
 use super::{facts, time};
-use crate::scratches::Rows;
 use crate::stream::on_thread;
-use crate::{Error, Kind, Result};
+use crate::{Error, Kind, Result, Rows};
 
 /// Rows that are kept.
 const KEPT: u64 = 1_000;

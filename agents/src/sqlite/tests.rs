@@ -10,8 +10,8 @@ use rusqlite::Connection;
 
 use super::{copy, observe};
 use crate::mark::Removal;
-use crate::sources::{Captured, Source, SqliteSource};
-use crate::{Canary, Context, Database, Kind, tree, trial};
+use crate::sources::SqliteSource;
+use crate::{Canary, Captured, Context, Database, Kind, Source, tree, trial};
 
 fn source(path: &Path) -> SqliteSource {
     SqliteSource::open(&drill_scenarios::SqliteSource { path: path.into(), canary: true }, Path::new("/"))

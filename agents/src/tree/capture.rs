@@ -15,8 +15,7 @@ use super::entry::{FirstNames, entry, mtime_ns, special};
 use super::notes::Notes;
 use super::walk::{Found, Rules, Swapped, TRIES, Walk, reading, restless};
 use super::{descent, open};
-use crate::sources::Captured;
-use crate::{Context, Entry, EntryKind, Format, Index, Kind, PathText, Result, SealWriter, sqlite};
+use crate::{Captured, Context, Entry, EntryKind, Format, Index, Kind, PathText, Result, SealWriter, sqlite};
 
 /// A tree that is to be taken.
 #[derive(Debug, Clone)]

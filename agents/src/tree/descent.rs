@@ -3,7 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ pub(crate) fn file_below(root: &Path, path: &Path) -> Result<PathBuf> {
 }
 
 /// Opens a folder in a folder, following no link.
-pub(super) fn open_folder(parent: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
+pub(super) fn open_folder(parent: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(parent, name, FOLDER.union(OFlags::NOFOLLOW), Mode::empty())?)
 }
 
@@ -93,7 +93,7 @@ impl Descent {
     /// # Errors
     /// I/O errors, and [`io::ErrorKind::InvalidInput`] for a path that doesn't only lead down.
     pub(crate) fn go_to(&mut self, path: &Path) -> io::Result<Arc<OwnedFd>> {
-        self.go_making(path, open_folder)
+        self.go_making(path, |parent, name| open_folder(parent, name))
     }
 
     /// The same, with folders that aren't held yet opened by `open`.

@@ -9,6 +9,9 @@ use rustix::io::Errno;
 /// What tar counts in; parts of a sparse file begin at its multiples.
 const BLOCK: u64 = 512;
 
+/// Holes in files shorter than this aren't looked for: they spare less than the looking costs.
+const SMALLEST: u64 = 16 << 10;
+
 /// A part of a file that holds data: from `offset`, `length` bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Extent {
@@ -26,7 +29,7 @@ impl Extent {
 /// The parts of a file of `size` bytes that hold data, in order, each beginning at a multiple of a tar block. `None` if there is no hole in
 /// it, or if the file system doesn't tell.
 pub(super) fn data_of(file: &OwnedFd, size: u64) -> io::Result<Option<Vec<Extent>>> {
-    if size == 0 || rustix::fs::fstat(file)?.st_blocks.unsigned_abs() * BLOCK >= size {
+    if size < SMALLEST || rustix::fs::fstat(file)?.st_blocks.unsigned_abs() * BLOCK >= size {
         return Ok(None);
     }
     let mut extents: Vec<Extent> = Vec::new();

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::PathText;
-use crate::sources::Note;
+use crate::{Note, PathText};
 
 /// Paths that are named for one statement.
 const NAMED: u64 = 100;

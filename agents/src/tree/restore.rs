@@ -15,9 +15,8 @@ use super::descent::{Descent, open_folder, open_root};
 use super::extent::Extent;
 use super::settle::{Attributes, Settle};
 use super::unpack::{MemberKind, Unpack};
-use crate::scratches::Restored;
 use crate::stream::on_thread;
-use crate::{Context, Error, Kind, OpenReader, PathText, Result};
+use crate::{Context, Error, Kind, OpenReader, PathText, Restored, Result};
 
 /// Content up to this size is handed to another thread to be written.
 const SMALL: u64 = 1 << 20;
@@ -121,9 +120,15 @@ impl NewFile {
         self.extents.iter().map(|part| part.length).sum()
     }
 
+    /// Makes it as long as it will be, where its content doesn't reach its end.
+    fn stretch(&self) -> io::Result<()> {
+        let reached = self.extents.iter().rfind(|part| part.length > 0).and_then(|last| last.end());
+        if reached.unwrap_or(0) < self.size { Ok(rustix::fs::ftruncate(&self.file, self.size)?) } else { Ok(()) }
+    }
+
     /// Writes the content of a small file.
     fn write(&self, mut data: &[u8]) -> io::Result<()> {
-        rustix::fs::ftruncate(&self.file, self.size)?;
+        self.stretch()?;
         for part in &self.extents {
             let (now, later) = data.split_at(usize::try_from(part.length).expect("a small file's part"));
             write_all(&self.file, now, part.offset)?;
@@ -203,7 +208,7 @@ impl<R: Read> Unpacking<'_, R> {
     /// Writes content while it is read.
     fn content(&mut self, new: &NewFile) -> Result<()> {
         let wrong = |cause: io::Error| writing(&new.path, cause);
-        rustix::fs::ftruncate(&new.file, new.size).map_err(|error| wrong(error.into()))?;
+        new.stretch().map_err(wrong)?;
         for part in &new.extents {
             let mut at = 0;
             while at < part.length {

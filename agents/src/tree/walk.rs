@@ -246,7 +246,8 @@ pub(super) fn restless(path: &Path) -> Error {
         .hint("Stop what replaces it while the backup is taken, or leave it out with `exclude`.")
 }
 
-fn names_in(folder: &OwnedFd) -> io::Result<Vec<OsString>> {
+/// What is in a folder, in the order of the names' bytes.
+pub(super) fn names_in(folder: &OwnedFd) -> io::Result<Vec<OsString>> {
     let mut buffer = vec![MaybeUninit::uninit(); 32 << 10];
     let mut entries = rustix::fs::RawDir::new(folder, &mut buffer);
     let mut names = Vec::new();

@@ -21,8 +21,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use drill_agents::seal::{About, Keys, Located, Sealing, Stored, generate, locate};
-use drill_agents::sources::Captured;
-use drill_agents::{Clock, Context, Error, Format, Index, OpenReader, Result, Secrets, Vault};
+use drill_agents::{Captured, Clock, Context, Error, Format, Index, OpenReader, Result, Secrets, Vault};
 use drill_scenarios::{FsVault, Reference, Seal};
 use jiff::Timestamp;
 use must::must;

@@ -1,8 +1,7 @@
 //! Streams of every length come back as they were, in bounded memory.
 
 use drill_agents::seal::{About, Sealing};
-use drill_agents::sources::Captured;
-use drill_agents::{Format, Index, Kind, SEGMENT_BYTES};
+use drill_agents::{Captured, Format, Index, Kind, SEGMENT_BYTES};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

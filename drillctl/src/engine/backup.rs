@@ -2,8 +2,7 @@
 //! existing snapshot is taken from the vault.
 
 use drill_agents::seal::{self, About, Sealing};
-use drill_agents::sources::{Captured, Note};
-use drill_agents::{Canary, Contents, EntryKind, Error, Format, Header, Kind};
+use drill_agents::{Canary, Captured, Contents, EntryKind, Error, Format, Header, Kind, Note};
 use drill_reports::{Backup, Event, LeaseEnd, Segments, Severity};
 
 use super::leases::{CANARY, SNAPSHOT};

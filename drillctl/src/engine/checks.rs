@@ -1,8 +1,7 @@
 //! Verify: what came back is compared with what went in, the canary is looked for, and the newest data is found.
 
-use drill_agents::scratches::Environment;
 use drill_agents::seal::Located;
-use drill_agents::{Index, differences};
+use drill_agents::{Environment, Index, differences};
 use drill_reports::{Assurance, CheckResult, Difference, Event, Outcome, Severity};
 use drill_scenarios::Level;
 use jiff::tz::TimeZone;

@@ -5,8 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use drill_agents::probes::{self, Seen};
-use drill_agents::scratches::Environment;
-use drill_agents::{Context, Kind, Readiness, RunningApp, free_port};
+use drill_agents::{Context, Environment, Kind, Readiness, RunningApp, free_port};
 use drill_reports::{Assurance, CheckResult, Event, Outcome, Phase, amount};
 use drill_scenarios::{Check, Judgement, Probe, describe};
 use jiff::Timestamp;

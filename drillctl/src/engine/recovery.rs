@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use drill_agents::scratches::{Environment, Restored};
 use drill_agents::seal::{Located, locate};
-use drill_agents::{Error, Kind};
+use drill_agents::{Environment, Error, Kind, Restored};
 use drill_reports::{Assurance, CheckResult, EnvironmentFacts, Event, Outcome, Phase};
 
 use super::backup::{Stored, note};

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use drill_agents::scratches::{self, Place};
-use drill_agents::{Context, Error, Kind, Removal, Vault, process, sources};
+use drill_agents::{Context, Error, Kind, Place, Removal, Vault, process, scratches, sources};
 use drill_reports::{Lease, LeaseEnd};
 use drill_scenarios::Scenario;
 
@@ -16,14 +15,16 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Releases everything that is leased. What can't be removed is in the journal as stuck; only a journal that can't be
-/// written is an error, and even then everything is released.
+/// written, or a copy of plain data that can't be removed from the run's folder, is an error; even then everything is
+/// released.
 pub(crate) async fn release_all(cx: &Context, scenario: &Scenario, leases: &mut Leases) -> Result<(), Failure> {
     let mut written = Ok(());
     for lease in leases.to_release() {
         let end = insistently(cx, scenario, &lease).await;
         written = written.and(leases.settle(&lease.id, end));
     }
-    written.and(outliving(cx, leases).await)
+    let written = written.and(outliving(cx, leases).await);
+    written.and(drill_agents::remove_copies(&cx.folder).map_err(Failure::from))
 }
 
 /// Stops what programs of the source or of checks have left running on their own: nobody knew of it before.

@@ -14,9 +14,12 @@ use tokio_postgres::{Client, NoTls};
 use crate::postgres::cluster::account;
 use crate::postgres::programs::Programs;
 use crate::process::Running;
-use crate::scratches::{Environment, Place, PostgresScratch, Restored, Scratch};
-use crate::sources::{Captured, PostgresSource, Source};
-use crate::{Clock, Context, Database, Index, Mark, OpenReader, Result, SealWriter, Secrets};
+use crate::scratches::PostgresScratch;
+use crate::sources::PostgresSource;
+use crate::{
+    Captured, Clock, Context, Database, Environment, Index, Mark, OpenReader, Place, Restored, Result, Scratch,
+    SealWriter, Secrets, Source,
+};
 
 pub(super) const RICH: &str = include_str!("rich.sql");
 

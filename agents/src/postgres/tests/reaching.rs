@@ -3,8 +3,7 @@
 use drill_scenarios::Reference;
 
 use super::fixture::{Fixture, capture};
-use crate::sources::Source;
-use crate::{Canary, Error, Kind};
+use crate::{Canary, Error, Kind, Source};
 
 const HBA: &str = "local all app scram-sha-256";
 const APP: &str =

@@ -7,8 +7,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::fixture::{Environed, Fixture};
 use crate::mark::Removal;
-use crate::scratches::{PostgresScratch, Scratch};
-use crate::{Context, Format, Index, Kind, Mark};
+use crate::scratches::PostgresScratch;
+use crate::{Context, Format, Index, Kind, Mark, Scratch};
 
 fn scratch() -> PostgresScratch {
     PostgresScratch::open(&drill_scenarios::PostgresScratch::default()).expect("scratch")

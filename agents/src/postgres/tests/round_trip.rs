@@ -4,9 +4,8 @@ use drill_scenarios::{Level, Newest};
 
 use super::fixture::{Environed, Fixture, RICH, capture, reader};
 use crate::mark::Removal;
-use crate::scratches::{PostgresScratch, Scratch};
-use crate::sources::Source;
-use crate::{Canary, Format, Kind};
+use crate::scratches::PostgresScratch;
+use crate::{Canary, Format, Kind, Scratch, Source};
 
 #[tokio::test]
 async fn a_database_with_one_of_everything_comes_back_without_a_difference() {

@@ -7,8 +7,7 @@ use std::time::Duration;
 use super::fixture::{Fixture, capture};
 use crate::postgres::cluster::account;
 use crate::process::Program;
-use crate::sources::Source;
-use crate::{Clock, Context, Kind, Result, Secrets};
+use crate::{Clock, Context, Kind, Result, Secrets, Source};
 
 const HBA: &str = "hostssl all all 127.0.0.0/8 trust\nhost all all all reject";
 

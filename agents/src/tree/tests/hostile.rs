@@ -8,9 +8,8 @@ use proptest::prelude::*;
 use tar::{EntryType, Header};
 
 use super::packed;
-use crate::scratches::Restored;
 use crate::tree::restore::unpack;
-use crate::{Context, Kind, Result, trial};
+use crate::{Context, Kind, Restored, Result, trial};
 
 /// A member for an archive, as bytes.
 fn member(kind: EntryType, name: &[u8], target: &[u8], content: &[u8]) -> Vec<u8> {

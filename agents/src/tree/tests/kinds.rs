@@ -9,9 +9,10 @@ use rusqlite::Connection;
 
 use super::{nasty, source};
 use crate::mark::Removal;
-use crate::scratches::{DirectoryScratch, Environment, Place, Scratch};
-use crate::sources::{Captured, Source};
-use crate::{Canary, Context, Format, Identity, Index, Kind, differences, trial};
+use crate::scratches::DirectoryScratch;
+use crate::{
+    Canary, Captured, Context, Environment, Format, Identity, Index, Kind, Place, Scratch, Source, differences, trial,
+};
 
 fn scratch(path: Option<PathBuf>) -> DirectoryScratch {
     DirectoryScratch::open(&drill_scenarios::DirectoryScratch { path })

@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::{assert_same, captured, source};
-use crate::sources::{Captured, Source};
-use crate::{SEGMENT_BYTES, SealWriter, tree, trial};
+use crate::{Captured, SEGMENT_BYTES, SealWriter, Source, tree, trial};
 
 const BIG: u64 = 6 * SEGMENT_BYTES as u64;
 

@@ -12,8 +12,8 @@ use std::process::Command;
 
 use drill_scenarios::Level;
 
-use crate::sources::{Captured, DirectorySource};
-use crate::{Context, Index, Result, differences, trial};
+use crate::sources::DirectorySource;
+use crate::{Captured, Context, Index, Result, differences, trial};
 
 /// The folder as a source, with these options.
 fn source(root: &Path, set: impl FnOnce(&mut drill_scenarios::DirectorySource)) -> DirectorySource {

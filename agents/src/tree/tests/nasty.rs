@@ -128,6 +128,7 @@ fn attributes(root: &Path) {
     };
     set(&path("a/size-1"), "user.binary", b"\0\n=\xff 12 x=y\n");
     set(&path("a/size-1"), "user.empty", b"");
+    set(&path("a/size-1"), "user.a=b%c%3D", b"=%");
     set(&path("a/size-1"), "user.long", &[b'l'; 3_000]);
     set(&path("a/b"), "user.on-a-folder", b"yes");
     if rustix::process::geteuid().is_root() {

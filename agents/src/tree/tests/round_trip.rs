@@ -22,7 +22,7 @@ async fn a_nasty_tree_comes_back_equal() {
 
     tree::make_root(&to).expect("root");
     let restored = tree::restore(&cx, &to, trial::reader(stream)).await.expect("restored");
-    assert_eq!(restored, crate::scratches::Restored::default());
+    assert_eq!(restored, crate::Restored::default());
     assert_same(&cx, &to, &taken.index);
     let sparse = std::fs::metadata(to.join("sparse")).expect("sparse file");
     assert_eq!(sparse.len(), 1 << 30);

@@ -1,0 +1,65 @@
+//! A throw-away place that was made: data is restored into it and looked at in it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use async_trait::async_trait;
+use drill_scenarios::{Level, Newest};
+use jiff::Timestamp;
+
+use crate::{CanarySeen, Context, Identity, Index, Note, OpenReader, Result};
+
+/// A throw-away place that was made.
+#[async_trait]
+pub trait Environment: Send + Sync {
+    /// Who it is, by its own word; never the source.
+    fn identity(&self) -> Identity;
+
+    /// How it is kept apart, in sentences.
+    fn isolation(&self) -> Vec<String>;
+
+    /// Folder of the restored data, or the folder that apps and probes are started in.
+    fn root(&self) -> &Path;
+
+    /// Facts for apps and probes: `PGHOST`, `PGPORT`, `PGUSER`, `PGDATABASE`. `DRILL_ROOT`, `DRILL_RUN` and `DRILL_PORT` are added by
+    /// the engine.
+    fn facts(&self) -> BTreeMap<String, String>;
+
+    /// Restores the stream.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Unrestorable`] where the content is at fault, the reader's own errors, and those of this place.
+    async fn restore(&mut self, cx: &Context, index: &Index, stream: OpenReader) -> Result<Restored>;
+
+    /// What is there now, in the shape of the snapshot's index and down to `level`, canaries left out.
+    async fn observe(&self, cx: &Context, index: &Index, level: Level) -> Result<Index>;
+
+    /// The newest data there is, and how it was found.
+    async fn newest(&self, cx: &Context, how: Option<&Newest>) -> Result<Option<(Timestamp, String)>>;
+
+    /// The canary of this run, if it came back.
+    async fn canary(&self, cx: &Context) -> Result<Option<CanarySeen>>;
+
+    /// Runs a query for a probe: column names, and rows of text or NULL. `database` is a SQLite file below the root.
+    async fn query(&self, cx: &Context, sql: &str, database: Option<&Path>) -> Result<Rows>;
+}
+
+/// What was restored.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Lines that the restoring program wrote about trouble. Each is a difference unless an exception covers it.
+    pub complaints: Vec<String>,
+    /// What people should know.
+    pub notes: Vec<Note>,
+}
+
+/// The answer of a query.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// The first thousand rows.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// How many rows there are.
+    pub count: u64,
+}

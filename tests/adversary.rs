@@ -233,7 +233,7 @@ fn is_running(seconds: &str) -> bool {
 #[test]
 fn what_a_source_leaves_running_in_a_group_of_its_own_is_stopped() {
     let world = World::new();
-    let script = "setsid sleep 77731 >/dev/null 2>&1 & tar -C input -cf - .";
+    let script = "setsid sleep 77731 >/dev/null 2>&1 & sleep 0.5; tar -C input -cf - .";
     world.scenario(&[("source", &format!("{{command: {{argv: [sh, -c, '{script}'], content: tar}}}}"))]);
     let (finished, record) = world.drill();
     assert_eq!(finished.code, Some(0), "{record:#}");

@@ -141,6 +141,7 @@ fn the_scratch_is_refused_where_it_is_the_source_or_holds_something() {
 #[test]
 fn a_link_to_the_source_is_recognised_as_the_source() {
     let world = World::new();
+    fs::remove_file(world.path("input/data")).expect("an empty source, which a scratch could be");
     std::os::unix::fs::symlink(world.path("input"), world.path("alias")).expect("link");
     world.scenario(&[("scratch", "{directory: {path: alias}}")]);
     let finished = world.run(&["run", "scenario.yaml"]);

@@ -1,6 +1,7 @@
 //! The ownership mark: a file that says which run a folder belongs to. What does not carry it is never removed.
 
 use std::io::Write;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,13 @@ impl Mark {
                 Err(_) => Err(self.not_ours(folder)),
             };
         }
+        if let Some(mount) = mounted_below(folder).map_err(wrong)? {
+            return Err(Error::new(
+                Kind::Refused,
+                format!("something is mounted in the scratch, at {}", mount.display()),
+            )
+            .hint("Unmount it, then run `drillctl sweep`: what is mounted there may be anybody's."));
+        }
         self.empty_then_remove(folder).map_err(wrong)?;
         Ok(Removal::Removed)
     }
@@ -117,6 +125,27 @@ pub(crate) fn require_empty(folder: &Path) -> Result<()> {
     }
 }
 
+/// The first place below `folder` where something is mounted: removing would go on into it.
+fn mounted_below(folder: &Path) -> std::io::Result<Option<PathBuf>> {
+    let folder = folder.canonicalize()?;
+    let mounts = std::fs::read("/proc/self/mountinfo")?;
+    let places = mounts.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b' ').nth(4));
+    let mut places = places.map(|place| PathBuf::from(std::ffi::OsString::from_vec(unescaped(place))));
+    Ok(places.find(|place| *place != folder && place.starts_with(&folder)))
+}
+
+/// The kernel writes blanks and backslashes as three octal digits.
+fn unescaped(mut text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    while let Some((&first, rest)) = text.split_first() {
+        let digits = rest.get(..3).filter(|_| first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        let coded = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        plain.push(coded.unwrap_or(first));
+        text = if coded.is_some() { &rest[3..] } else { rest };
+    }
+    plain
+}
+
 fn file_of(folder: &Path) -> PathBuf {
     folder.join(FILE)
 }
@@ -148,6 +177,13 @@ mod tests {
         std::fs::write(folder.join("precious"), "x").expect("content");
         assert_eq!(Mark::of("run-1").remove_folder(&folder).expect_err("no mark").kind(), Kind::Refused);
         assert!(folder.join("precious").exists());
+    }
+
+    #[test]
+    fn places_of_mounts_are_read_as_the_kernel_writes_them() {
+        assert_eq!(unescaped(br"/a\040b\134c\9"), br"/a b\c\9");
+        assert_eq!(mounted_below(Path::new("/proc/self")).expect("looked"), None);
+        assert!(mounted_below(Path::new("/")).expect("looked").is_some());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 
-pub use self::marked::stop_marked;
+pub use self::marked::{any_marked, stop_marked};
 use self::output::{Tail, beside, collect};
 pub(crate) use self::{marked::stop_carrying, output::each_line};
 use crate::{Account, Context, Error, Kind, Result};

@@ -10,6 +10,8 @@ use crate::{EntryKind, Error, Format, Index, Kind, Result, SEGMENT_BYTES};
 pub const SNAPSHOT_VERSION: u32 = 1;
 /// Plain bytes of a segment at most, whoever wrote it.
 const LARGEST_SEGMENT: u64 = 64 << 20;
+/// Plain bytes of an index at most: that of some ten million files.
+const LARGEST_INDEX: u64 = 8 << 30;
 /// What compressing and sealing may add to bytes that don't compress: under 1 %, and a header for each recipient.
 const SEALING_ADDS: u64 = 1 << 20;
 
@@ -157,6 +159,9 @@ impl Header {
         if self.index.name != INDEX_NAME || self.key.as_ref().is_some_and(|key| key.name != KEY_NAME) {
             return wrong("misnames the index or the key".into());
         }
+        if let Some(part) = [&self.index].into_iter().chain(&self.key).find(|part| part.plain_bytes > LARGEST_INDEX) {
+            return wrong(format!("gives {} {} bytes", part.name, part.plain_bytes));
+        }
         match self.parts().find(|part| part.size > part.plain_bytes + part.plain_bytes / 64 + SEALING_ADDS) {
             Some(part) => wrong(format!("gives {} more bytes than sealing can add", part.name)),
             None => Ok(()),
@@ -267,6 +272,8 @@ mod tests {
             refused(|header| header.segments[0].plain_bytes = 1 << 40),
             refused(|header| header.segments[0].size = 1 << 40),
             refused(|header| header.index.name = "other.age".into()),
+            refused(|header| header.index.plain_bytes = u64::MAX),
+            refused(|header| header.key = Some(part("key.age", 1, 1 << 40))),
             refused(|header| header.key = Some(part("identity.age", 1, 1))),
         ] {
             assert_eq!(kind, Kind::Corrupt, "{words}");

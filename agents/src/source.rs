@@ -1,5 +1,7 @@
 //! The joint of sources: what is backed up.
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -17,6 +19,14 @@ use crate::{Canary, Context, Identity, Index, Note, Removal, Result, SealWriter}
 pub trait Source: Send + Sync {
     /// Who the system is, by its own word.
     async fn identity(&self, cx: &Context) -> Result<Identity>;
+
+    /// Refuses a vault in this folder, which may not be there yet, if captures would take it along.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Refused`]; I/O errors.
+    fn admit_vault(&self, _folder: &Path) -> Result<()> {
+        Ok(())
+    }
 
     /// How much there is to take.
     async fn estimate(&self, cx: &Context) -> Result<Estimate>;

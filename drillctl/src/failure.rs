@@ -3,6 +3,7 @@
 use std::fmt;
 
 use drill_agents::{Error, Kind};
+use drill_reports::shown_lines;
 
 /// Why a command could not do its work.
 #[derive(Debug)]
@@ -44,6 +45,12 @@ impl Failure {
         self
     }
 
+    /// In a run that has begun, whatever fails leaves it without an answer.
+    pub(crate) fn in_a_run(mut self) -> Self {
+        self.code = ERRORED;
+        self
+    }
+
     /// With every secret that was looked up taken out of its texts.
     pub(crate) fn scrubbed(mut self, secrets: &drill_agents::Secrets) -> Self {
         self.message = secrets.scrub(&self.message);
@@ -70,8 +77,8 @@ impl From<Error> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        self.hint.iter().try_for_each(|hint| write!(f, "\n  {hint}"))
+        f.write_str(&shown_lines(&self.message))?;
+        self.hint.iter().try_for_each(|hint| write!(f, "\n  {}", shown_lines(hint)))
     }
 }
 

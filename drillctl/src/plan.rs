@@ -128,13 +128,16 @@ impl Plan {
         let place = scratch.place(cx);
         scratch.admit(cx, &place, &source_identity, &sources::format(&scenario.source)).await?;
         let vault = Vault::open(&scenario.vault, &cx.secrets)?;
+        if let Some(folder) = vault.folder() {
+            source.admit_vault(folder)?;
+        }
         let estimate = match choice {
             Choice::Capture => {
                 vault.probe_write(cx).await?;
                 source.estimate(cx).await?
             }
             Choice::Select { ref snapshot, ref header_sha256, .. } => {
-                of_snapshot(&vault, snapshot, header_sha256.is_some()).await?
+                of_snapshot(&vault, snapshot, scenario.name.as_str(), header_sha256.is_some()).await?
             }
         };
         let mut space = vec![Space::below("restore", &place.folder, estimate.restored_bytes)?];
@@ -163,15 +166,20 @@ impl Plan {
     }
 }
 
-/// What a snapshot will take. One whose header is damaged is the run's to find.
-async fn of_snapshot(vault: &Vault, snapshot: &str, recorded: bool) -> Result<Estimate, Failure> {
+/// What a snapshot will take. One whose header is damaged is the run's to find; one of another scenario proves nothing about
+/// this one.
+async fn of_snapshot(vault: &Vault, snapshot: &str, scenario: &str, recorded: bool) -> Result<Estimate, Failure> {
     match vault.header(snapshot).await {
+        Ok(header) if header.scenario != scenario => {
+            let message = format!("snapshot {snapshot} is of scenario {}, not of {scenario}", header.scenario);
+            Err(Failure::usage(message).hint("See what there is with `drillctl vault list`."))
+        }
         Ok(header) => {
             let (stream_bytes, contents) = (header.stream_bytes(), header.contents);
             Ok(Estimate {
                 stream_bytes,
                 restored_bytes: stream_bytes.max(contents.bytes),
-                items: contents.files + contents.tables,
+                items: contents.files.saturating_add(contents.tables),
             })
         }
         Err(error) if error.kind() == Kind::Corrupt || recorded && error.kind() == Kind::NotFound => {

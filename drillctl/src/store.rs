@@ -10,6 +10,7 @@ use rustix::fs::FlockOperation;
 
 use crate::failure::Failure;
 use crate::host;
+use crate::publish::RECORD;
 
 /// The state folder.
 #[derive(Debug, Clone)]
@@ -50,13 +51,16 @@ impl Store {
         Ok((folder, lock))
     }
 
-    /// Every run, newest first.
+    /// Every run, newest first. What isn't a folder named like one is somebody else's.
     pub(crate) fn runs(&self) -> Result<Vec<RunFolder>, Failure> {
         let wrong = |cause| Failure::io("listing", self.runs.display(), cause);
         let mut runs = Vec::new();
         for entry in std::fs::read_dir(&self.runs).map_err(wrong)? {
-            let path = entry.map_err(wrong)?.path();
-            if let Some(run) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_dir()) {
+            let entry = entry.map_err(wrong)?;
+            let (name, path) = (entry.file_name(), entry.path());
+            if let Some(run) = name.to_str().filter(|name| is_run_id(name))
+                && entry.file_type().map_err(wrong)?.is_dir()
+            {
                 runs.push(RunFolder { run: run.to_owned(), path });
             }
         }
@@ -103,6 +107,26 @@ impl RunFolder {
         }
     }
 
+    /// Removes a run that never did anything: it has its lock and perhaps its copy of the scenario. Whatever else there is
+    /// was made after its journal, which is lost then.
+    pub(crate) fn remove_empty(&self) -> Result<(), Failure> {
+        let wrong = |cause| Failure::io("removing", self.path.display(), cause);
+        let mut beside = Vec::new();
+        for entry in std::fs::read_dir(&self.path).map_err(wrong)? {
+            let name = entry.map_err(wrong)?.file_name();
+            if !["lock", "logs", "scenario.yaml", "journal.ndjson"].iter().any(|begun| name == *begun) {
+                beside.push(name.to_string_lossy().into_owned());
+            }
+        }
+        if beside.is_empty() {
+            return std::fs::remove_dir_all(&self.path).map_err(wrong);
+        }
+        beside.sort();
+        let message = format!("run {} has lost its journal, but there is {}", self.run, beside.join(", "));
+        Err(Failure::errored(message)
+            .hint("Restore journal.ndjson from a copy; without it nothing that the run made can be found or removed."))
+    }
+
     /// What the journal holds, up to a line that was cut off. A run that died before its first event has none.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>, Failure> {
         let path = self.journal();
@@ -114,6 +138,17 @@ impl RunFolder {
         let read =
             drill_reports::journal::read(&bytes).map_err(|e| Failure::errored(format!("{}: {e}", path.display())))?;
         Ok(read.entries)
+    }
+
+    /// The record as it was published; none if the run died before.
+    pub(crate) fn published(&self) -> Result<Option<Record>, Failure> {
+        let path = self.path.join(RECORD);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Failure::io("reading", path.display(), error)),
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|e| Failure::errored(format!("{}: {e}", path.display())))
     }
 
     /// The record, folded from the journal.

@@ -39,8 +39,7 @@ async fn one(folder: &RunFolder, monitor: &Arc<dyn Monitor>) -> Result<Swept, Fa
     let Some(_lock) = folder.try_lock()? else { return Ok(Swept::Nothing) };
     let entries = folder.entries()?;
     if entries.is_empty() {
-        std::fs::remove_dir_all(&folder.path).map_err(|cause| Failure::io("removing", folder.path.display(), cause))?;
-        return Ok(Swept::Empty);
+        return folder.remove_empty().map(|()| Swept::Empty);
     }
     let ended = entries.iter().any(|entry| matches!(entry.event, Event::RunEnded | Event::Swept));
     let record = folder.record()?;
@@ -64,6 +63,10 @@ async fn release(
     let secrets = Arc::new(Secrets::relative_to(origin.parent().unwrap_or(&folder.path)));
     let path = folder.scenario();
     let text = std::fs::read_to_string(&path).map_err(|cause| Failure::io("reading", path.display(), cause))?;
+    if crate::host::sha256(text.as_bytes()) != record.scenario.sha256 {
+        return Err(Failure::errored(format!("{} is not the scenario that the run began with", path.display()))
+            .hint("Restore it from a copy: it says where what the run made is to be removed."));
+    }
     let scenario = drill_scenarios::parse(&path.display().to_string(), &text)
         .map_err(|problems| Failure::usage(problems.to_string().trim_end()))?;
     let clock = Clock::system();

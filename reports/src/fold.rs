@@ -118,6 +118,8 @@ impl Fold {
                 self.record.checks.push(CheckResult { secs: to_millis(check.secs), ..(**check).clone() });
             }
             Event::Noted { severity, subject, statement } => self.note(*severity, subject, statement),
+            // Too late to have stopped anything: it came while the record was written.
+            Event::Interrupted { .. } if self.ended => {}
             Event::Interrupted { by } => _ = self.interrupted.get_or_insert_with(|| by.clone()),
             Event::Swept => self.sweep(entry.at),
             Event::RunEnded => self.end(entry.at),
@@ -204,10 +206,19 @@ impl Fold {
     }
 }
 
-/// After its end a run only loses what it left behind.
+/// After its end a run only loses what it left behind, some of which is found only then, and can't be stopped any more.
 fn may_follow_the_end(event: &Event) -> bool {
-    use Event::{LeaseEnded, LeaseStuck, Noted, RunEnded, Swept};
-    matches!(event, LeaseEnded { .. } | LeaseStuck { .. } | Noted { .. } | Swept | RunEnded)
+    use Event::{Interrupted, LeaseEnded, LeaseStuck, LeaseTaken, Noted, RunEnded, Swept};
+    matches!(
+        event,
+        Interrupted { .. }
+            | LeaseTaken { .. }
+            | LeaseEnded { .. }
+            | LeaseStuck { .. }
+            | Noted { .. }
+            | Swept
+            | RunEnded
+    )
 }
 
 /// The record of a run of which nothing is known but its start.
@@ -303,6 +314,12 @@ mod tests {
         assert_eq!((after.verdict, after.release.swept), (Verdict::Passed, true));
         let before = fold(&with(20, Event::Swept)).unwrap();
         assert_eq!((before.verdict, before.release.swept), (Verdict::Aborted, true));
+    }
+
+    #[test]
+    fn a_request_to_stop_that_comes_after_the_end_stops_nothing() {
+        let late = Event::Interrupted { by: "SIGTERM".to_owned() };
+        assert_eq!(fold(&with(usize::MAX, late)).unwrap().verdict, Verdict::Passed);
     }
 
     #[test]

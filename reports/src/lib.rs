@@ -32,4 +32,4 @@ pub use ladder::{Rung, Standing};
 pub use record::{
     Assurance, Finding, Measurements, Objective, PhaseTime, RECORD_SCHEMA, Record, Release, StageTime, Verdict,
 };
-pub use shown::shown;
+pub use shown::{shown, shown_lines};

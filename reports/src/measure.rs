@@ -87,10 +87,11 @@ impl Instants {
             let ahead = duration((-age).as_secs_f64());
             let statement = format!(
                 "The newest restored data bears the time {}, which is {ahead} after the failure: a clock is wrong, or the data \
-                 bears no true times.",
+                 bears no true times. So its age was not measured.",
                 instant(*newest)
             );
             odd.push(warning("recovery point", &statement));
+            return None;
         }
         Some(to_millis(age.as_secs_f64().max(0.0)))
     }
@@ -163,13 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn data_from_the_future_counts_as_no_loss_and_is_told() {
-        for (newest, warnings) in [("2026-11-23T12:05:00Z", 0), ("2026-11-23T12:05:01Z", 1)] {
+    fn data_from_the_future_tells_no_age() {
+        for (newest, age, warnings) in [("2026-11-23T12:05:00Z", Some(0.0), 0), ("2026-11-23T12:05:01Z", None, 1)] {
             let mut instants = Instants::default();
             instants.failure(mark("2026-11-23T12:00:00Z", 0));
             instants.newest(newest.parse().unwrap(), "max(placed_at)");
             let (measured, odd) = instants.measure();
-            assert_eq!((measured.recovery_point_secs, odd.len()), (Some(0.0), warnings), "{newest}");
+            assert_eq!((measured.recovery_point_secs, odd.len()), (age, warnings), "{newest}");
         }
     }
 

@@ -24,6 +24,13 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// As [`shown`], line by line: of what people wrote or drillctl says in several lines.
+#[must_use]
+pub fn shown_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(shown).collect();
+    lines.join("\n")
+}
+
 /// The record with every string in it, keys included, made safe to show. What every view begins with.
 pub(crate) fn shown_record(record: &Record) -> Record {
     let mut value = serde_json::to_value(record).expect("a record has string keys only");
@@ -71,6 +78,11 @@ mod tests {
         for text in ["orders 2026", "Größe", "注文", "می‌خواهم", "👩‍🚀"] {
             assert!(matches!(shown(text), Cow::Borrowed(_)), "{text}");
         }
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(shown_lines("a\x1b[2J\nb\r\n"), "a\\u{1b}[2J\nb\\r\n");
     }
 
     #[test]

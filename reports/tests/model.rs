@@ -202,7 +202,8 @@ impl Script {
     fn verdict(&self) -> Verdict {
         let killed = matches!(self.end, End::Killed | End::KilledThenSwept);
         let recovery = self.recovery_ms.map(|ms| ms as f64 / 1000.0);
-        let point = self.newest_age_secs.map(|secs| secs.max(0) as f64);
+        // Data from more than five minutes after the failure tells no age.
+        let point = self.newest_age_secs.filter(|secs| *secs >= -300).map(|secs| secs.max(0) as f64);
         let objectives = [(self.promised[0], recovery), (self.promised[1], point)];
         let broken =
             objectives.iter().any(|(target, got)| matches!((target, got), (Some(t), Some(g)) if *g > *t as f64));

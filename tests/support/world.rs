@@ -29,7 +29,7 @@ impl World {
         // Throw-away servers run as another account below it.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).expect("mode");
         let world = Self { folder };
-        fs::create_dir(world.path("input")).expect("input");
+        world.write("input/data", "data");
         let made = world.run(&["keys", "new", "identity.txt"]);
         assert_eq!(made.code, Some(0), "{made:?}");
         world

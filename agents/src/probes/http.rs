@@ -4,6 +4,7 @@
 //! followed and no proxy is asked. Certificates are not checked: whom we talk to is settled by the address, and the restored app
 //! shows the certificate of its production name.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use drill_scenarios::{HttpProbe, Method, Observation};
@@ -36,6 +37,21 @@ pub(super) async fn observe(probe: &HttpProbe, within: Within<'_>) -> Result<See
     }
 }
 
+/// What the URL's host and port stand for, on loopback.
+pub(super) async fn addresses(url: &str) -> Result<Vec<SocketAddr>> {
+    resolve(&address(url)?).await
+}
+
+async fn resolve(url: &Url) -> Result<Vec<SocketAddr>> {
+    let port = url.port_or_known_default().unwrap_or(80);
+    match url.host() {
+        Some(Host::Domain(name)) => loopback::resolve(name, port).await,
+        Some(Host::Ipv4(ip)) => loopback::resolve(&ip.to_string(), port).await,
+        Some(Host::Ipv6(ip)) => loopback::resolve(&ip.to_string(), port).await,
+        None => Err(Error::new(Kind::Config, format!("`{url}` names no host"))),
+    }
+}
+
 fn address(text: &str) -> Result<Url> {
     let url = Url::parse(text).map_err(|cause| Error::new(Kind::Config, format!("URL `{text}`")).because(cause))?;
     match url.scheme() {
@@ -48,20 +64,15 @@ fn address(text: &str) -> Result<Url> {
 async fn client(url: &Url, patience: Duration) -> Result<Client> {
     // Whoever comes first installs it; it is the only provider that this product is built with.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let port = url.port_or_known_default().unwrap_or(80);
+    let addresses = resolve(url).await?;
     let mut builder = Client::builder()
         .no_proxy()
         .redirect(redirect::Policy::none())
         .tls_danger_accept_invalid_certs(true)
         .user_agent(concat!("drillctl/", env!("CARGO_PKG_VERSION")))
         .timeout(patience);
-    match url.host() {
-        Some(Host::Domain(name)) => {
-            builder = builder.resolve_to_addrs(name, &loopback::resolve(name, port).await?);
-        }
-        Some(Host::Ipv4(ip)) => drop(loopback::resolve(&ip.to_string(), port).await?),
-        Some(Host::Ipv6(ip)) => drop(loopback::resolve(&ip.to_string(), port).await?),
-        None => return Err(Error::new(Kind::Config, format!("`{url}` names no host"))),
+    if let Some(Host::Domain(name)) = url.host() {
+        builder = builder.resolve_to_addrs(name, &addresses);
     }
     builder.build().map_err(|cause| Error::new(Kind::Unavailable, "making an HTTP client").because(cause))
 }

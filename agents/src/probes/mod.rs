@@ -14,6 +14,7 @@ mod command;
 #[cfg(test)]
 pub(crate) mod fake;
 mod file;
+mod free;
 mod http;
 mod loopback;
 mod program;
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 
 use drill_scenarios::{Observation, Probe, Scalar};
 
+pub use self::free::require_free;
 pub(crate) use self::program::{Outfit, Start, fill};
 pub use self::until::until;
 use crate::{Context, Environment, Result};

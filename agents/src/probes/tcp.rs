@@ -18,11 +18,8 @@ const SPEAKS_FIRST: Duration = Duration::from_secs(1);
 
 pub(super) async fn observe(probe: &TcpProbe, within: Within<'_>) -> Result<Seen> {
     let address = fill(&probe.address, within.facts)?;
-    let (host, port) = parts(&address).ok_or_else(|| {
-        Error::new(Kind::Config, format!("`{address}` is no address with a port, like 127.0.0.1:8080"))
-    })?;
+    let addresses = addresses(&address).await?;
     let send = probe.send.as_deref().map(|text| fill(text, within.facts)).transpose()?;
-    let addresses = loopback::resolve(host, port).await?;
     let clock = &within.cx.clock;
     let began = clock.elapsed();
     let stream = timeout(probe.timeout.duration(), connect(&addresses)).await.ok().flatten();
@@ -39,6 +36,14 @@ pub(super) async fn observe(probe: &TcpProbe, within: Within<'_>) -> Result<Seen
         ("latency_ms", whole(latency.as_millis())),
         ("banner", text(&said)),
     ])))
+}
+
+/// What `address` stands for, on loopback.
+pub(super) async fn addresses(address: &str) -> Result<Vec<SocketAddr>> {
+    let (host, port) = parts(address).ok_or_else(|| {
+        Error::new(Kind::Config, format!("`{address}` is no address with a port, like 127.0.0.1:8080"))
+    })?;
+    loopback::resolve(host, port).await
 }
 
 /// Host and port of `127.0.0.1:80`, `localhost:80` or `[::1]:80`.

@@ -22,6 +22,11 @@ pub async fn stop_marked(run: &str) -> Result<usize> {
     stop_carrying(RUN, run).await
 }
 
+/// Whether any process carries this run's mark.
+pub fn any_marked(run: &str) -> bool {
+    carrying(format!("{RUN}={run}").as_bytes()).next().is_some()
+}
+
 /// Ends every process whose environment has `variable` with this very value.
 ///
 /// # Errors

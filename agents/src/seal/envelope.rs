@@ -23,6 +23,9 @@ pub(super) struct Sealed {
     pub(super) plain_bytes: u64,
 }
 
+/// Memory that is taken at once on the word of a header.
+const RESERVED: u64 = 64 << 20;
+
 /// Why a sealed file doesn't open.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -137,8 +140,8 @@ pub(super) fn open_key(
 
 /// Reads to the end, which proves that nothing was cut off.
 fn read_exactly(from: impl Read, length: u64, mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
-    // One byte more than is wanted, so that the buffer needn't grow to see the end.
-    bytes.reserve_exact(usize::try_from(length).unwrap_or_default().saturating_add(1));
+    // One byte more than a segment, so that the buffer needn't grow to see its end; what is longer has to come first.
+    bytes.reserve_exact(usize::try_from(length.min(RESERVED)).unwrap_or_default() + 1);
     let read = from.take(length.saturating_add(1)).read_to_end(&mut bytes)? as u64;
     match read.cmp(&length) {
         std::cmp::Ordering::Equal => Ok(bytes),

@@ -69,6 +69,20 @@ impl Source for DirectorySource {
         Identity::of_path("folder", root).map_err(wrong)
     }
 
+    fn admit_vault(&self, folder: &Path) -> Result<()> {
+        let wrong = |cause| Error::io("looking at vault", folder.display(), cause);
+        let there = folder.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
+        let vault = there.canonicalize().map_err(wrong)?.join(folder.strip_prefix(there).unwrap_or(Path::new("")));
+        let Ok(inside) = vault.strip_prefix(self.tree.root.canonicalize().map_err(wrong)?) else { return Ok(()) };
+        if self.tree.rules.exclude.leaves_out(inside) {
+            return Ok(());
+        }
+        let message =
+            format!("vault {} lies in the source: every backup would hold all that came before", folder.display());
+        Err(Error::new(Kind::Refused, message)
+            .hint("Put the vault elsewhere, best on another disk, or leave it out with `exclude`."))
+    }
+
     async fn estimate(&self, cx: &Context) -> Result<Estimate> {
         let (cx, tree) = (cx.clone(), self.tree.clone());
         on_thread(move || estimate(&cx, &tree)).await

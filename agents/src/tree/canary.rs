@@ -20,6 +20,9 @@ const OLD: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOC
 /// A canary is shorter than this.
 const LONGEST: u64 = 4 << 10;
 
+/// What the names of all canaries begin with.
+const PREFIX: &str = ".drillctl-canary-";
+
 /// What is in the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,9 +31,6 @@ struct Text {
     nonce: String,
     planted_at: Timestamp,
 }
-
-/// What the name of every run's canary begins with.
-const PREFIX: &str = ".drillctl-canary-";
 
 /// The name of a run's canary in the root of a tree.
 fn canary_path(run: &str) -> PathBuf {

@@ -59,6 +59,11 @@ impl Exclusions {
         let by_path = self.paths.matches(path).into_iter().map(|glob| self.of_paths[glob]);
         by_name.chain(by_path).min()
     }
+
+    /// Whether the path is left out, by itself or with a folder that it is in.
+    pub(crate) fn leaves_out(&self, path: &Path) -> bool {
+        path.ancestors().any(|above| above.file_name().is_some_and(|name| self.excluded(above, name).is_some()))
+    }
 }
 
 #[cfg(test)]

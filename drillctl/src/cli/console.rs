@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use drill_agents::Progress;
-use drill_reports::{CheckResult, Entry, Event, Outcome, Stage, StageEnd};
+use drill_reports::{CheckResult, Entry, Event, Outcome, Stage, StageEnd, shown};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 
@@ -106,7 +106,9 @@ impl Monitor for Console {
             Event::StageStarted { stage, .. } => self.began(*stage),
             Event::StageEnded { stage, end, secs } => self.line(&ended(*stage, end, *secs)),
             Event::Checked(check) => self.line(&checked(check)),
-            Event::LeaseStuck { error, .. } => self.line(&format!("  {} {error}", "left behind:".red().bold())),
+            Event::LeaseStuck { error, .. } => {
+                self.line(&format!("  {} {}", "left behind:".red().bold(), shown(error)))
+            }
             _ => {}
         }
     }
@@ -118,7 +120,7 @@ fn ended(stage: Stage, end: &StageEnd, secs: f64) -> String {
     match end {
         StageEnd::Done => format!("{} {:>9}", name.bold(), time.dimmed()),
         StageEnd::Error { error, .. } => {
-            format!("{} {:>9}  {} {error}", name.bold(), time.dimmed(), "error:".red().bold())
+            format!("{} {:>9}  {} {}", name.bold(), time.dimmed(), "error:".red().bold(), shown(error))
         }
         StageEnd::TimedOut => format!("{} {:>9}  {}", name.bold(), time.dimmed(), "its deadline passed".red()),
         StageEnd::Interrupted => format!("{} {:>9}  {}", name.bold(), time.dimmed(), "interrupted".yellow()),
@@ -126,11 +128,11 @@ fn ended(stage: Stage, end: &StageEnd, secs: f64) -> String {
 }
 
 fn checked(check: &CheckResult) -> String {
-    let seen = &check.observed;
+    let (title, seen) = (shown(&check.title), shown(&check.observed));
     match check.outcome {
-        Outcome::Passed => format!("  {} {}", "✔".green(), check.title),
-        Outcome::Failed => format!("  {} {}: {seen}", "✘".red().bold(), check.title),
-        Outcome::Inconclusive => format!("  {} {}: {seen}", "?".yellow().bold(), check.title),
+        Outcome::Passed => format!("  {} {title}", "✔".green()),
+        Outcome::Failed => format!("  {} {title}: {seen}", "✘".red().bold()),
+        Outcome::Inconclusive => format!("  {} {title}: {seen}", "?".yellow().bold()),
     }
 }
 

@@ -1,12 +1,13 @@
 //! `drillctl doctor`: what is missing on this host for these scenarios, and how to get it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use drill_agents::seal::Keys;
 use drill_agents::{Clock, Context, Error, Kind, Note, Secrets, Vault, scratches, sources};
 use drill_scenarios::Scenario;
 use owo_colors::OwoColorize;
+use rustix::fs::Access;
 use serde::Serialize;
 
 use super::{Ended, Options, say, say_json};
@@ -46,8 +47,14 @@ pub(super) async fn doctor(options: &Options, arguments: &Arguments) -> Ended {
 
 /// What every scenario needs.
 fn host(options: &Options) -> Finding {
-    let store = options.state_folder().and_then(|folder| options.store().map(|_| folder));
-    Finding::new("state folder".into(), store.map(|folder| format!("{} can be written", folder.display())))
+    let found = options.state_folder().and_then(|folder| {
+        let runs = folder.join("runs");
+        let there = runs.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("."));
+        rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|error| Failure::io("writing to", there.display(), error.into()))?;
+        Ok(format!("{} can be written", folder.display()))
+    });
+    Finding::new("state folder".into(), found)
 }
 
 /// Looks at every part of a scenario, whatever the others say.

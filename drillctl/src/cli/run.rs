@@ -66,27 +66,40 @@ async fn prepare(cx: &Context, store: &Store, file: ScenarioFile, arguments: &Ar
 async fn select(file: &ScenarioFile, cx: &Context, store: &Store, name: &str) -> Result<Choice, Failure> {
     let vault = Vault::open(&file.scenario.vault, &cx.secrets)?;
     let recorded = recorded(store, vault.location())?;
-    let (snapshot, how) = match name {
-        "newest" => (newest(file, &vault, &recorded).await?, "newest in the vault"),
-        name => (name.to_owned(), "named by whoever started the run"),
+    let (snapshot, mut how) = match name {
+        "newest" => newest(file, &vault, &recorded).await?,
+        name => (name.to_owned(), "named by whoever started the run".into()),
     };
     let header_sha256 = recorded.get(&snapshot).cloned();
-    Ok(Choice::Select { snapshot, how: how.into(), header_sha256 })
+    if header_sha256.is_none() {
+        how.push_str("; no run of this installation recorded it");
+    }
+    Ok(Choice::Select { snapshot, how, header_sha256 })
 }
 
-/// The newest snapshot of the scenario. One that is damaged, or recorded and gone, counts: taking an older one in its place
-/// would hide the loss.
-async fn newest(file: &ScenarioFile, vault: &Vault, recorded: &BTreeMap<String, String>) -> Result<String, Failure> {
+/// The newest snapshot of the scenario, and how it was found. One that is damaged, or recorded and gone, counts: taking an older
+/// one in its place would hide the loss. Newer ones without a header may never have been whole; they are told.
+async fn newest(
+    file: &ScenarioFile,
+    vault: &Vault,
+    recorded: &BTreeMap<String, String>,
+) -> Result<(String, String), Failure> {
     let listing = vault.list().await?;
     let prefix = format!("{}-", file.scenario.name);
     let whole = listing.snapshots.into_iter().map(|header| header.id);
     let damaged = listing.damaged.into_iter().map(|(id, _)| id);
     let all = whole.chain(damaged).chain(recorded.keys().cloned());
-    let ours = all.filter(|id| id.strip_prefix(&prefix).is_some_and(is_run_id));
-    ours.max().ok_or_else(|| {
+    let is_ours = |id: &String| id.strip_prefix(&prefix).is_some_and(is_run_id);
+    let newest = all.filter(is_ours).max().ok_or_else(|| {
         Failure::usage(format!("there is no snapshot of {} in {}", file.scenario.name, vault.location()))
             .hint("Run the drill without --snapshot to take one.")
-    })
+    })?;
+    let newer = listing.incomplete.iter().filter(|id| is_ours(id) && **id > newest).count();
+    let how = match newer {
+        0 => "newest in the vault".into(),
+        newer => format!("newest whole one in the vault, which holds {newer} newer without a header"),
+    };
+    Ok((newest, how))
 }
 
 /// What the runs of this installation wrote down about the snapshots in this vault: the digest of each one's header.
@@ -119,8 +132,8 @@ async fn execute(
     let watching = tokio::spawn(signals.watch(cx.clone(), journal.clone()));
     let result = console.during(&cx.progress, engine::run(cx, plan, &journal, about)).await;
     watching.abort();
-    let record = result?;
-    publish::publish(&folder, &record)?;
+    let record = result.map_err(Failure::in_a_run)?;
+    publish::publish(&folder, &record).map_err(Failure::in_a_run)?;
     Ok(record)
 }
 

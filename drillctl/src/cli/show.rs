@@ -4,7 +4,8 @@ use clap::Args;
 use drill_reports::text::{Paint, text};
 
 use super::{Ended, Options, say, tell};
-use crate::publish::REPORT;
+use crate::failure::Failure;
+use crate::publish::{RECORD, REPORT};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -41,5 +42,14 @@ pub(super) fn show(options: &Options, arguments: &Arguments) -> Ended {
     if view == View::Text && !options.quiet {
         tell(format_args!("report  {}", folder.path.join(REPORT).display()));
     }
-    Ok(0)
+    // Another version may fold the same journal to more.
+    let comparable = record.tool.version == env!("CARGO_PKG_VERSION");
+    match folder.published()? {
+        Some(published) if comparable && published != record => Err(Failure::errored(format!(
+            "{} does not say what the run's journal says: one of them was changed",
+            folder.path.join(RECORD).display()
+        ))
+        .hint("What is shown is folded from the journal. Compare both with a copy.")),
+        _ => Ok(0),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use drill_reports::shown;
 use serde::Serialize;
 
 use super::console::Console;
@@ -51,6 +52,6 @@ pub(super) async fn sweep(options: &Options) -> Ended {
 
 fn tell_row(row: &Row) {
     say(format_args!("{}", row.run));
-    row.removed.iter().for_each(|what| say(format_args!("  removed  {what}")));
-    row.leaked.iter().for_each(|what| say(format_args!("  LEAKED   {what}")));
+    row.removed.iter().for_each(|what| say(format_args!("  removed  {}", shown(what))));
+    row.leaked.iter().for_each(|what| say(format_args!("  LEAKED   {}", shown(what))));
 }

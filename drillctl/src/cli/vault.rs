@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use drill_agents::seal::{self, Keys, locate};
 use drill_agents::{Clock, Context, Header, Vault, fetch};
 use drill_reports::amount::{bytes, instant};
+use drill_reports::shown;
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
@@ -127,9 +128,9 @@ fn line(row: &Row) -> String {
         (Some(header), _) => {
             let (taken, plain, sealed) =
                 (instant(header.taken_at), bytes(header.stream_bytes()), bytes(header.sealed_bytes()));
-            format!("{}  {taken}  {:<9} {plain:>10} {sealed:>10} sealed", row.id, header.source)
+            format!("{}  {taken}  {:<9} {plain:>10} {sealed:>10} sealed", row.id, shown(&header.source))
         }
-        (None, Some(problem)) => format!("{}  {} {problem}", row.id, row.state.red().bold()),
+        (None, Some(problem)) => format!("{}  {} {}", row.id, row.state.red().bold(), shown(problem)),
         (None, None) => format!("{}  {}", row.id, row.state.yellow()),
     }
 }
@@ -159,11 +160,11 @@ async fn verify(options: &Options, arguments: &VerifyArguments) -> Ended {
 }
 
 fn tell_verified(verified: &Verified) {
-    verified.damage.iter().for_each(|damage| say(format_args!("{} {damage}", "✘".red().bold())));
+    verified.damage.iter().for_each(|damage| say(format_args!("{} {}", "✘".red().bold(), shown(damage))));
     verified
         .strangers
         .iter()
-        .for_each(|name| say(format_args!("{} {name} does not belong to the snapshot", "✘".red().bold())));
+        .for_each(|name| say(format_args!("{} {} does not belong to the snapshot", "✘".red().bold(), shown(name))));
     if verified.damage.is_empty() {
         say(format_args!("{} every sealed file of {} has its recorded SHA-256", "✔".green(), verified.id));
         if let Some(key) = &verified.opened_with {
@@ -182,7 +183,7 @@ async fn fetch_into(options: &Options, arguments: &FetchArguments) -> Ended {
     };
     let fetched = console.during(&cx.progress, work).await;
     let notes = fetched.map_err(|error| Failure::from(error).scrubbed(&cx.secrets))?;
-    notes.iter().for_each(|note| super::tell(format_args!("{}: {}", note.subject, note.statement)));
+    notes.iter().for_each(|note| super::tell(format_args!("{}: {}", shown(&note.subject), shown(&note.statement))));
     say(arguments.to.display());
     Ok(0)
 }

@@ -2,7 +2,7 @@
 //! existing snapshot is taken from the vault.
 
 use drill_agents::seal::{self, About, Sealing};
-use drill_agents::{Canary, Captured, Contents, Header, Note};
+use drill_agents::{Canary, Captured, Contents, EntryKind, Error, Format, Header, Kind, Note};
 use drill_reports::{Backup, Event, LeaseEnd, Segments, Severity};
 
 use super::leases::{CANARY, SNAPSHOT};
@@ -36,13 +36,24 @@ pub(super) async fn capture(engine: &mut Engine<'_>) -> Result<Taken, Stop> {
     let what = format!("snapshot {snapshot} in {}", plan.vault.location());
     let snapshot_lease = engine.leases.take(SNAPSHOT, what, &snapshot)?;
     let (sealing, mut writer) = Sealing::begin(cx, &plan.vault, &plan.keys, &snapshot).await?;
-    match plan.source.capture(cx, &mut writer).await {
+    match plan.source.capture(cx, &mut writer).await.and_then(holding_something) {
         Ok(captured) => {
             note(engine, &captured.notes)?;
             Ok(Taken { sealing, writer, captured, snapshot_lease, canary_lease })
         }
         Err(error) => Err(sealing.abandon(writer, error).await.into()),
     }
+}
+
+/// A tree without a single file is what a disk looks like that isn't mounted.
+fn holding_something(captured: Captured) -> drill_agents::Result<Captured> {
+    let index = &captured.index;
+    let file = |entry: &drill_agents::Entry| matches!(entry.kind, EntryKind::File { .. });
+    if index.format != Format::Tar || index.entries.iter().any(file) {
+        return Ok(captured);
+    }
+    Err(Error::new(Kind::Unavailable, "there is not one file in the source")
+        .hint("An empty backup saves nobody: look whether the right folder is named, and whether its disk is mounted."))
 }
 
 /// Plants the canary where the scenario allows it.

@@ -14,6 +14,9 @@ use crate::plan::Choice;
 /// Differences that are kept in the record; all are counted.
 const KEPT: usize = 100;
 
+/// Id of the check that compares all of the content.
+pub(super) const CONTENT: &str = "content";
+
 /// Compares the environment with the snapshot's index.
 pub(super) async fn verify(
     engine: &mut Engine<'_>,
@@ -42,7 +45,7 @@ async fn content(engine: &Engine<'_>, captured: &Index, environment: &dyn Enviro
     let (cx, level) = (engine.cx, engine.plan.scenario().verify.level);
     let began = cx.clock.elapsed();
     let observed = environment.observe(cx, captured, level).await?;
-    let mut check = passed("content", title(level), assurance(level), &counted(captured));
+    let mut check = passed(CONTENT, title(level), assurance(level), &counted(captured));
     check.secs = (cx.clock.elapsed() - began).as_secs_f64();
     check.evidence_sha256 = Some(host::sha256(&serde_json::to_vec(&observed).expect("an index is plain data")));
     let check = judged(engine, check, differences(captured, &observed, level), &counted(&observed));
@@ -129,7 +132,7 @@ fn counted(index: &Index) -> String {
         parts.push(amount::counted(index.entries.len(), "path"));
     }
     for database in &index.databases {
-        let rows: u64 = database.tables.values().map(|table| table.rows).sum();
+        let rows = database.tables.values().fold(0_u64, |rows, table| rows.saturating_add(table.rows));
         let objects: usize = database.objects.values().map(std::collections::BTreeMap::len).sum();
         parts.push(format!(
             "{} {}: {}, {} rows, {}",

@@ -123,16 +123,18 @@ impl Engine<'_> {
         result
     }
 
-    /// Release has a context of its own: it must work after the run was asked to stop.
+    /// Release has a context of its own: it must work after the run was asked to stop, and also if nothing can be written down
+    /// any more.
     async fn release(&mut self) -> Result<(), Failure> {
         let mut cx = self.cx.clone();
         cx.cancel = tokio_util::sync::CancellationToken::new();
         let deadline = plan::deadline(self.plan.scenario(), Stage::Release).duration();
-        self.journal.append(Event::StageStarted { stage: Stage::Release, deadline_secs: deadline.as_secs() })?;
+        let told =
+            self.journal.append(Event::StageStarted { stage: Stage::Release, deadline_secs: deadline.as_secs() });
         let began = cx.clock.elapsed();
         let work = release_all(&cx, self.plan.scenario(), &mut self.leases);
         let end = match tokio::time::timeout(deadline, work).await {
-            Ok(done) => done.map(|()| StageEnd::Done)?,
+            Ok(done) => told.and(done).map(|()| StageEnd::Done)?,
             Err(_) => {
                 self.leases.all_stuck("the deadline of the release passed")?;
                 StageEnd::TimedOut

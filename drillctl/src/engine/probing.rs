@@ -10,6 +10,7 @@ use drill_reports::{Assurance, CheckResult, Event, Outcome, Phase, amount};
 use drill_scenarios::{Check, Judgement, Probe, describe};
 use jiff::Timestamp;
 
+use super::checks::CONTENT;
 use super::leases::PROCESS;
 use super::recovery::{passed, timed};
 use super::{Engine, Stop};
@@ -26,7 +27,7 @@ pub(super) async fn probe(
 ) -> Result<(), Stop> {
     let facts = facts(engine, environment)?;
     let (scenario, failed_at) = (engine.plan.scenario(), failed_at(engine));
-    let look = Look { cx: engine.cx, environment, facts: &facts, failed_at };
+    let look = Look { cx: engine.cx, environment, facts: &facts, failed_at, compared: compared(engine) };
     let app = match &scenario.app {
         Some(app) => Some(start(engine, app, look).await?),
         None => None,
@@ -37,9 +38,20 @@ pub(super) async fn probe(
         engine.journal.append(Event::Checked(Box::new(result)))?;
     }
     match app {
-        Some(app) => Ok(app.stop().await?),
+        Some(app) => finish(engine, app).await,
         None => Ok(()),
     }
+}
+
+/// Stops the app. One that ended by itself meanwhile has not served: what was seen before says nothing about it.
+async fn finish(engine: &Engine<'_>, mut app: RunningApp) -> Result<(), Stop> {
+    if let Some(how) = app.has_ended() {
+        let (title, expected) = ("The app runs until it is stopped", "it still runs after the last check");
+        let check = passed("app-runs", title, Assurance::ApplicationHealthy, expected);
+        let check = CheckResult { outcome: Outcome::Failed, observed: how, ..check };
+        engine.journal.append(Event::Checked(Box::new(check)))?;
+    }
+    Ok(app.stop().await?)
 }
 
 /// Where checks look, and the instant that the drill took as the failure.
@@ -49,6 +61,8 @@ struct Look<'a> {
     environment: &'a dyn Environment,
     facts: &'a BTreeMap<String, String>,
     failed_at: Timestamp,
+    /// Whether all of the content was compared with what was captured.
+    compared: bool,
 }
 
 /// What apps and probes are told about the environment.
@@ -64,6 +78,8 @@ fn facts(engine: &Engine<'_>, environment: &dyn Environment) -> Result<BTreeMap<
 /// nothing to look at.
 async fn start(engine: &mut Engine<'_>, app: &drill_scenarios::App, look: Look<'_>) -> Result<RunningApp, Stop> {
     let cx = engine.cx;
+    let checked = engine.plan.scenario().checks.iter().map(|check| &check.probe);
+    probes::require_free([&app.ready.probe].into_iter().chain(checked), look.facts).await?;
     engine.leases.take(PROCESS, format!("app {}", app.argv.join(" ")), &cx.run)?;
     let began = cx.clock.elapsed();
     let (readiness, running) = match RunningApp::start(app, cx, look.environment, look.facts) {
@@ -114,7 +130,7 @@ async fn make(check: &Check, look: Look<'_>) -> Result<CheckResult, Stop> {
         Seen::Nothing(_) => None,
     };
     let secs = (cx.clock.elapsed() - began).as_secs_f64();
-    let check = passed(&check.name, &check.name, level(&check.probe), &describe(&check.expect));
+    let check = passed(&check.name, &check.name, look.level(&check.probe), &describe(&check.expect));
     Ok(CheckResult { outcome, observed, attempts, secs, evidence_sha256, ..check })
 }
 
@@ -148,12 +164,23 @@ fn short(text: &str) -> String {
     }
 }
 
-/// An answer over the network is the application's; everything else is a look at the content.
-fn level(probe: &Probe) -> Assurance {
-    match probe {
-        Probe::Http(_) | Probe::Tcp(_) => Assurance::ApplicationHealthy,
-        Probe::Sql(_) | Probe::Command(_) | Probe::File(_) => Assurance::ContentEqual,
+impl Look<'_> {
+    /// An answer over the network is the application's; everything else is a look at the content. That some of it is right does
+    /// not prove that all of it came back: where it was not compared, such a look proves a restore and no more.
+    fn level(&self, probe: &Probe) -> Assurance {
+        match probe {
+            Probe::Http(_) | Probe::Tcp(_) => Assurance::ApplicationHealthy,
+            Probe::Sql(_) | Probe::Command(_) | Probe::File(_) if self.compared => Assurance::ContentEqual,
+            Probe::Sql(_) | Probe::Command(_) | Probe::File(_) => Assurance::Restores,
+        }
     }
+}
+
+fn compared(engine: &Engine<'_>) -> bool {
+    engine.journal.entries().iter().any(|entry| match &entry.event {
+        Event::Checked(check) => check.id == CONTENT && check.level == Assurance::ContentEqual,
+        _ => false,
+    })
 }
 
 /// The instant that the drill took as the failure.

@@ -23,7 +23,18 @@ pub(crate) async fn release_all(cx: &Context, scenario: &Scenario, leases: &mut 
         let end = insistently(cx, scenario, &lease).await;
         written = written.and(leases.settle(&lease.id, end));
     }
+    let written = written.and(outliving(cx, leases).await);
     written.and(drill_agents::remove_copies(&cx.folder).map_err(Failure::from))
+}
+
+/// Stops what programs of the source or of checks have left running on their own: nobody knew of it before.
+async fn outliving(cx: &Context, leases: &mut Leases) -> Result<(), Failure> {
+    if !process::any_marked(&cx.run) {
+        return Ok(());
+    }
+    let taken = leases.take(PROCESS, "processes that outlived the program that started them".into(), &cx.run);
+    let end = process::stop_marked(&cx.run).await.map(|_| LeaseEnd::Removed);
+    leases.settle(&taken?, end)
 }
 
 async fn insistently(cx: &Context, scenario: &Scenario, lease: &Lease) -> drill_agents::Result<LeaseEnd> {

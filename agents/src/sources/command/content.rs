@@ -46,7 +46,8 @@ impl Survey {
     fn archive(cx: Context) -> Self {
         let (mut reader, pieces) = OpenReader::new(WAITING);
         let reading = tokio::task::spawn_blocking(move || {
-            let entries = tree::survey(&cx, reader.blocking())?;
+            let mut entries = tree::survey(&cx, reader.blocking())?;
+            entries.retain(|entry| !tree::is_canary(entry.path.as_path()));
             let newest_at = tree::newest(&entries);
             Ok(Surveyed { index: Index { entries, ..Index::new(Format::Tar) }, newest_at })
         });

@@ -172,6 +172,9 @@ impl Files {
         }
         match self.header.parts().find(|other| other.sha256 == digest) {
             Some(other) => corrupt(format!("holds the bytes of {}", self.header.words_for(other))),
+            None if sealed.len() as u64 != part.size => {
+                corrupt(format!("has {} bytes instead of {}", sealed.len(), part.size))
+            }
             None => corrupt("does not have the digest that was stored".into()),
         }
     }

@@ -2,14 +2,13 @@
 //! existing snapshot is taken from the vault.
 
 use drill_agents::seal::{self, About, Sealing};
-use drill_agents::{Canary, Captured, Contents, EntryKind, Error, Format, Header, Kind, Note};
-use drill_reports::{Backup, Event, LeaseEnd, Segments, Severity};
+use drill_agents::{Canary, Captured, Contents, EntryKind, Error, Format, Header, Kind};
+use drill_reports::{Backup, Event, LeaseEnd, Segments};
 
 use super::leases::{CANARY, SNAPSHOT};
-use super::recovery::blamed;
 use super::release::end;
+use super::results::blamed;
 use super::{Engine, Stop};
-use crate::failure::Failure;
 use crate::plan::Choice;
 
 /// A backup that was read from its source and is not complete in the vault yet.
@@ -38,7 +37,7 @@ pub(super) async fn capture(engine: &mut Engine<'_>) -> Result<Taken, Stop> {
     let (sealing, mut writer) = Sealing::begin(cx, &plan.vault, &plan.keys, &snapshot).await?;
     match plan.source.capture(cx, &mut writer).await.and_then(holding_something) {
         Ok(captured) => {
-            note(engine, &captured.notes)?;
+            engine.note(&captured.notes)?;
             Ok(Taken { sealing, writer, captured, snapshot_lease, canary_lease })
         }
         Err(error) => Err(sealing.abandon(writer, error).await.into()),
@@ -123,12 +122,4 @@ fn backup(location: &str, header: &Header, digest: &str, selected: &str) -> Back
             .map(|(name, count)| (name.into(), count))
             .collect(),
     }
-}
-
-/// Notes of a source, as warnings.
-pub(super) fn note(engine: &Engine<'_>, notes: &[Note]) -> Result<(), Failure> {
-    notes.iter().try_for_each(|Note { subject, statement }| {
-        let (subject, statement) = (subject.clone(), statement.clone());
-        engine.journal.append(Event::Noted { severity: Severity::Warning, subject, statement })
-    })
 }

@@ -2,17 +2,13 @@
 
 use drill_agents::seal::Located;
 use drill_agents::{Environment, Index, differences};
-use drill_reports::{Assurance, CheckResult, Difference, Event, Outcome, Severity, amount};
+use drill_reports::{Assurance, Event, Outcome, Severity, amount};
 use drill_scenarios::Level;
-use jiff::tz::TimeZone;
 
-use super::recovery::passed;
+use super::results::{judged, passed};
 use super::{Engine, Stop};
 use crate::host;
 use crate::plan::Choice;
-
-/// Differences that are kept in the record; all are counted.
-const KEPT: usize = 100;
 
 /// Id of the check that compares all of the content.
 pub(super) const CONTENT: &str = "content";
@@ -74,40 +70,6 @@ async fn canary(engine: &Engine<'_>, environment: &dyn Environment) -> Result<()
         }
     }
     Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
-}
-
-/// The check with its differences: it fails if one of them is not accepted.
-pub(super) fn judged(
-    engine: &Engine<'_>,
-    check: CheckResult,
-    found: Vec<(String, String)>,
-    observed: &str,
-) -> CheckResult {
-    let today = engine.cx.clock.now().to_zoned(TimeZone::UTC).date();
-    let exceptions = &engine.plan.scenario().exceptions;
-    let differences: Vec<Difference> = found
-        .into_iter()
-        .map(|(subject, statement)| {
-            let accepted = exceptions.iter().find(|exception| exception.covers(&subject, today));
-            let accepted = accepted.map(|e| format!("{}, until {}, because {}", e.owner, e.until, e.because));
-            Difference { subject, statement, accepted }
-        })
-        .collect();
-    let total = differences.len();
-    let (open, accepted): (Vec<_>, Vec<_>) = differences.into_iter().partition(|d| d.accepted.is_none());
-    let observed = match (open.len(), accepted.len()) {
-        (0, 0) => observed.to_owned(),
-        (0, accepted) => format!("{observed}, with {} accepted", amount::counted(accepted, "difference")),
-        (open, 0) => amount::counted(open, "difference"),
-        (open, accepted) => format!("{}, and {accepted} accepted", amount::counted(open, "difference")),
-    };
-    CheckResult {
-        outcome: if open.is_empty() { Outcome::Passed } else { Outcome::Failed },
-        observed,
-        differences: open.into_iter().chain(accepted).take(KEPT).collect(),
-        differences_total: total as u64,
-        ..check
-    }
 }
 
 fn title(level: Level) -> &'static str {

@@ -9,11 +9,14 @@ mod leases;
 mod probing;
 mod recovery;
 mod release;
+mod results;
 
 use std::time::Duration;
 
-use drill_agents::{Context, Error, Kind};
-use drill_reports::{Event, Host, Promises, Record, RunStarted, ScenarioFacts, Scope, Stage, StageEnd, Tool, Trigger};
+use drill_agents::{Context, Error, Kind, Note};
+use drill_reports::{
+    Event, Host, Phase, Promises, Record, RunStarted, ScenarioFacts, Scope, Severity, Stage, StageEnd, Tool, Trigger,
+};
 
 use crate::failure::Failure;
 use crate::journal::Journal;
@@ -76,7 +79,7 @@ pub(crate) async fn run(cx: &Context, plan: &Plan, journal: &Journal, about: Cir
 impl Engine<'_> {
     /// The order of the stages.
     async fn line(&mut self) -> Result<(), Halt> {
-        self.note_warnings()?;
+        self.note(self.plan.keys.warnings())?;
         let stored = match &self.plan.choice {
             Choice::Capture => {
                 let captured = self.stage(Stage::Capture, backup::capture).await?;
@@ -144,8 +147,17 @@ impl Engine<'_> {
         self.journal.append(Event::StageEnded { stage: Stage::Release, end, secs })
     }
 
-    fn note_warnings(&self) -> Result<(), Failure> {
-        backup::note(self, self.plan.keys.warnings())
+    /// Writes down what people should know, as warnings.
+    fn note(&self, notes: &[Note]) -> Result<(), Failure> {
+        notes.iter().try_for_each(|Note { subject, statement }| {
+            let (subject, statement) = (subject.clone(), statement.clone());
+            self.journal.append(Event::Noted { severity: Severity::Warning, subject, statement })
+        })
+    }
+
+    /// Writes down how long a phase of the recovery was busy.
+    fn timed(&self, phase: Phase, time: Duration) -> Result<(), Failure> {
+        self.journal.append(Event::PhaseTimed { phase, secs: time.as_secs_f64() })
     }
 }
 

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::checks::CONTENT;
 use super::leases::PROCESS;
-use super::recovery::{passed, timed};
+use super::results::passed;
 use super::{Engine, Stop};
 use crate::host;
 
@@ -91,7 +91,7 @@ async fn start(engine: &mut Engine<'_>, app: &drill_scenarios::App, look: Look<'
         Err(error) => return Err(error.into()),
     };
     let took = cx.clock.elapsed() - began;
-    timed(engine, Phase::Ready, took)?;
+    engine.timed(Phase::Ready, took)?;
     let expected = format!("ready within {}", app.ready.within);
     let mut check =
         passed("app-ready", "The app starts on the restored data", Assurance::ApplicationHealthy, &expected);

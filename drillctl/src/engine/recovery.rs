@@ -1,15 +1,13 @@
 //! Provision and Restore: what a recovery is. The snapshot is located, an environment is made for it, and it is restored from
 //! what the vault returns.
 
-use std::time::Duration;
-
 use drill_agents::seal::{Located, locate};
 use drill_agents::{Environment, Error, Kind, Restored};
-use drill_reports::{Assurance, CheckResult, EnvironmentFacts, Event, Outcome, Phase, amount};
+use drill_reports::{CheckResult, EnvironmentFacts, Event, Phase, amount};
 
-use super::backup::{Stored, note};
-use super::checks::judged;
+use super::backup::Stored;
 use super::leases::ENVIRONMENT;
+use super::results::{blamed, intact, judged, opens, restores};
 use super::{Engine, Stop, told};
 use crate::failure::Failure;
 
@@ -22,14 +20,14 @@ pub(super) async fn provision(
     let began = cx.clock.elapsed();
     let located = locate(cx, &plan.vault, &plan.keys, &stored.snapshot, Some(&stored.header_sha256)).await;
     let located = located.map_err(|error| blamed(engine, error))?;
-    timed(engine, Phase::Locate, cx.clock.elapsed() - began)?;
+    engine.timed(Phase::Locate, cx.clock.elapsed() - began)?;
     engine.journal.append(Event::OpenedWith { identity: located.opened_with().to_owned() })?;
 
     let began = cx.clock.elapsed();
     let what = format!("{} environment in {}", plan.scenario().scratch.kind(), plan.place.folder.display());
     engine.leases.take(ENVIRONMENT, what, &plan.place)?;
     let environment = plan.scratch.provision(cx, &plan.place, located.index()).await?;
-    timed(engine, Phase::Provision, cx.clock.elapsed() - began)?;
+    engine.timed(Phase::Provision, cx.clock.elapsed() - began)?;
     let identity = environment.identity();
     if identity.is_same_as(&plan.source_identity) {
         return Err(Error::new(Kind::Refused, "the scratch is the source itself").into());
@@ -56,10 +54,10 @@ pub(super) async fn restore(
     let restored = restored.map_err(|error| blamed(engine, with_room(engine, error)))?;
     let secs = (cx.clock.elapsed() - began).as_secs_f64();
     for (phase, time) in [Phase::Fetch, Phase::Open, Phase::Load].into_iter().zip(cx.timings.read()) {
-        timed(engine, phase, time)?;
+        engine.timed(phase, time)?;
     }
     proved(engine, located, secs)?;
-    note(engine, &restored.notes)?;
+    engine.note(&restored.notes)?;
     complaints(engine, &restored, secs)
 }
 
@@ -95,56 +93,4 @@ fn with_room(engine: &Engine<'_>, error: Error) -> Error {
         }
         _ => error,
     }
-}
-
-/// An error that says something about the backup is a failed check at the level that it denies, after which there is nothing to
-/// go on with; any other leaves the drill without an answer.
-pub(super) fn blamed(engine: &Engine<'_>, error: Error) -> Stop {
-    let denied = match error.kind() {
-        Kind::Corrupt => intact(),
-        Kind::WrongKey => opens(),
-        Kind::Unrestorable => restores(),
-        _ => return Stop::Error(error),
-    };
-    let check = CheckResult { outcome: Outcome::Failed, observed: error.chain(), ..denied };
-    match engine.journal.append(Event::Checked(Box::new(check))) {
-        Ok(()) => Stop::Failed,
-        Err(failure) => Stop::Journal(failure),
-    }
-}
-
-fn intact() -> CheckResult {
-    let (title, expected) =
-        ("The vault returns the bytes that were stored", "every sealed file has its recorded SHA-256");
-    passed("sealed-bytes", title, Assurance::BytesIntact, expected)
-}
-
-fn opens() -> CheckResult {
-    let (title, expected) = ("An identity of the scenario opens the snapshot", "every sealed file opens");
-    passed("opens", title, Assurance::Decrypts, expected)
-}
-
-fn restores() -> CheckResult {
-    passed("restores", "The snapshot restores", Assurance::Restores, "it restores to its end, without complaint")
-}
-
-/// A passed check of the engine's own.
-pub(super) fn passed(id: &str, title: &str, level: Assurance, expected: &str) -> CheckResult {
-    CheckResult {
-        id: id.into(),
-        title: title.into(),
-        level,
-        expected: expected.into(),
-        observed: String::new(),
-        outcome: Outcome::Passed,
-        differences: Vec::new(),
-        differences_total: 0,
-        attempts: 1,
-        secs: 0.0,
-        evidence_sha256: None,
-    }
-}
-
-pub(super) fn timed(engine: &Engine<'_>, phase: Phase, time: Duration) -> Result<(), Failure> {
-    engine.journal.append(Event::PhaseTimed { phase, secs: time.as_secs_f64() })
 }

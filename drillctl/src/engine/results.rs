@@ -1,0 +1,95 @@
+//! Results of the engine's own checks: how errors and differences become checks that failed.
+
+use drill_agents::{Error, Kind};
+use drill_reports::{Assurance, CheckResult, Difference, Event, Outcome, amount};
+use jiff::tz::TimeZone;
+
+use super::{Engine, Stop};
+
+/// Differences that are kept in the record; all are counted.
+const KEPT: usize = 100;
+
+/// An error that says something about the backup is a failed check at the level that it denies, after which there is nothing to
+/// go on with; any other leaves the drill without an answer.
+pub(super) fn blamed(engine: &Engine<'_>, error: Error) -> Stop {
+    let denied = match error.kind() {
+        Kind::Corrupt => intact(),
+        Kind::WrongKey => opens(),
+        Kind::Unrestorable => restores(),
+        _ => return Stop::Error(error),
+    };
+    let check = CheckResult { outcome: Outcome::Failed, observed: error.chain(), ..denied };
+    match engine.journal.append(Event::Checked(Box::new(check))) {
+        Ok(()) => Stop::Failed,
+        Err(failure) => Stop::Journal(failure),
+    }
+}
+
+/// The check of the bytes in the vault, passed.
+pub(super) fn intact() -> CheckResult {
+    let (title, expected) =
+        ("The vault returns the bytes that were stored", "every sealed file has its recorded SHA-256");
+    passed("sealed-bytes", title, Assurance::BytesIntact, expected)
+}
+
+/// The check of the keys, passed.
+pub(super) fn opens() -> CheckResult {
+    let (title, expected) = ("An identity of the scenario opens the snapshot", "every sealed file opens");
+    passed("opens", title, Assurance::Decrypts, expected)
+}
+
+/// The check of the restore, passed.
+pub(super) fn restores() -> CheckResult {
+    passed("restores", "The snapshot restores", Assurance::Restores, "it restores to its end, without complaint")
+}
+
+/// A passed check of the engine's own.
+pub(super) fn passed(id: &str, title: &str, level: Assurance, expected: &str) -> CheckResult {
+    CheckResult {
+        id: id.into(),
+        title: title.into(),
+        level,
+        expected: expected.into(),
+        observed: String::new(),
+        outcome: Outcome::Passed,
+        differences: Vec::new(),
+        differences_total: 0,
+        attempts: 1,
+        secs: 0.0,
+        evidence_sha256: None,
+    }
+}
+
+/// The check with its differences: it fails if one of them is not accepted.
+pub(super) fn judged(
+    engine: &Engine<'_>,
+    check: CheckResult,
+    found: Vec<(String, String)>,
+    observed: &str,
+) -> CheckResult {
+    let today = engine.cx.clock.now().to_zoned(TimeZone::UTC).date();
+    let exceptions = &engine.plan.scenario().exceptions;
+    let differences: Vec<Difference> = found
+        .into_iter()
+        .map(|(subject, statement)| {
+            let accepted = exceptions.iter().find(|exception| exception.covers(&subject, today));
+            let accepted = accepted.map(|e| format!("{}, until {}, because {}", e.owner, e.until, e.because));
+            Difference { subject, statement, accepted }
+        })
+        .collect();
+    let total = differences.len();
+    let (open, accepted): (Vec<_>, Vec<_>) = differences.into_iter().partition(|d| d.accepted.is_none());
+    let observed = match (open.len(), accepted.len()) {
+        (0, 0) => observed.to_owned(),
+        (0, accepted) => format!("{observed}, with {} accepted", amount::counted(accepted, "difference")),
+        (open, 0) => amount::counted(open, "difference"),
+        (open, accepted) => format!("{}, and {accepted} accepted", amount::counted(open, "difference")),
+    };
+    CheckResult {
+        outcome: if open.is_empty() { Outcome::Passed } else { Outcome::Failed },
+        observed,
+        differences: open.into_iter().chain(accepted).take(KEPT).collect(),
+        differences_total: total as u64,
+        ..check
+    }
+}

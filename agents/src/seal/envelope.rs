@@ -8,11 +8,18 @@ use age::{DecryptError, Decryptor, Encryptor, scrypt};
 use aws_lc_rs::digest;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::payload::{OpenedPayload, SealedPayload};
 use super::recipient::Recipient;
 use crate::{Error, Kind, Result};
 
-/// Fast and already three to one on ordinary files; what doesn't compress passes at memory speed.
+/// Fast and already three to one on ordinary files.
 const LEVEL: i32 = 1;
+/// For what a sample shows not to compress: zstd then hardly looks at it.
+const LEVEL_OF_NOISE: i32 = -100;
+/// A sample is so many pieces of so many bytes, taken evenly. It doesn't compress if less than a fiftieth is saved.
+const SAMPLES: usize = 16;
+const SAMPLE: usize = 4 << 10;
+const WORTH_IT: usize = 50;
 /// Work of a passphrase, as a power of two: what stock age takes to seal, and the most that is done to open.
 const SCRYPT: (u8, u8) = (18, 22);
 
@@ -58,36 +65,60 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 /// # Errors
 /// [`Kind::Config`] if a recipient can't be sealed to.
 pub(super) fn seal(recipients: &[Recipient], plain: &[u8], into: Vec<u8>) -> Result<Sealed> {
-    seal_written(recipients, into, |out| out.write_all(plain))
+    seal_written(recipients, into, level(plain), |out| out.write_all(plain))
 }
 
-/// Compresses and seals what `write` writes into an empty buffer.
-pub(super) fn seal_written(
+/// Compresses and seals what `write` writes, however long it is.
+///
+/// # Errors
+/// As for [`seal`].
+pub(super) fn seal_stream(
+    recipients: &[Recipient],
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<Sealed> {
+    seal_written(recipients, Vec::new(), LEVEL, write)
+}
+
+fn seal_written(
     recipients: &[Recipient],
     into: Vec<u8>,
+    level: i32,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<Sealed> {
     let wraps = recipients.iter().map(|recipient| recipient.wraps.as_ref() as &dyn age::Recipient);
-    let encryptor = Encryptor::with_recipients(wraps).map_err(|cause| {
+    let payload = SealedPayload::begin(wraps, into).map_err(|cause| {
         let names: Vec<_> = recipients.iter().map(|recipient| recipient.public.as_str()).collect();
         Error::new(Kind::Config, format!("sealing to {}", names.join(", "))).because(one_line(&cause))
     })?;
     let mut plain_bytes = 0;
     let sealing = |cause| Error::io("sealing", "in memory", cause);
-    let bytes = compressed_into(encryptor, into, |out| write(&mut Counted { out, count: &mut plain_bytes }))
-        .map_err(sealing)?;
+    let bytes =
+        compressed(payload, level, |out| write(&mut Counted { out, count: &mut plain_bytes })).map_err(sealing)?;
     Ok(Sealed { sha256: sha256(&bytes), bytes, plain_bytes })
 }
 
-fn compressed_into(
-    encryptor: Encryptor,
-    into: Vec<u8>,
+fn compressed(
+    payload: SealedPayload,
+    level: i32,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<Vec<u8>> {
-    let mut compressed = zstd::Encoder::new(encryptor.wrap_output(into)?, LEVEL)?;
+    let mut compressed = zstd::Encoder::new(payload, level)?;
     write(&mut compressed)?;
     // Either end left out would leave a file that doesn't open.
     compressed.finish()?.finish()
+}
+
+/// How hard to compress these bytes. Whatever a sample says of them, the frame is one that zstd unpacks.
+fn level(plain: &[u8]) -> i32 {
+    if plain.len() < SAMPLES * SAMPLE {
+        return LEVEL;
+    }
+    let every = plain.len() / SAMPLES;
+    let sample: Vec<u8> = plain.chunks_exact(every).flat_map(|part| &part[..SAMPLE]).copied().collect();
+    match zstd::bulk::compress(&sample, LEVEL) {
+        Ok(small) if small.len() > sample.len() - sample.len() / WORTH_IT => LEVEL_OF_NOISE,
+        _ => LEVEL,
+    }
 }
 
 /// Opens and unpacks a file of `plain_bytes`, neither more nor less, into an empty buffer: a file can't be made to fill the
@@ -98,10 +129,9 @@ pub(super) fn open(
     plain_bytes: u64,
     into: Vec<u8>,
 ) -> std::result::Result<Vec<u8>, Fault> {
-    let decryptor = Decryptor::new_buffered(sealed).map_err(fault)?;
-    let opened = decryptor.decrypt(iter::once(identity as &dyn age::Identity)).map_err(fault)?;
+    let opened = OpenedPayload::begin(sealed, identity).map_err(fault)?;
     let unpacking = |cause: io::Error| Fault::Damaged(format!("does not unpack: {}", one_line(&cause)));
-    let unpacked = zstd::Decoder::new(opened).map_err(unpacking)?;
+    let unpacked = zstd::Decoder::with_buffer(opened).map_err(unpacking)?;
     read_exactly(unpacked, plain_bytes, into).map_err(unpacking)
 }
 
@@ -205,6 +235,17 @@ mod tests {
         }
         let fault = open(identity.unwraps.as_ref(), &bomb.bytes, (4 << 20) + 1, Vec::new()).expect_err("too little");
         assert!(matches!(fault, Fault::Damaged(how) if how.contains("instead of")));
+    }
+
+    #[test]
+    fn what_does_not_compress_is_known_by_its_sample() {
+        let mut noise = vec![0; 1 << 20];
+        aws_lc_rs::rand::fill(&mut noise).expect("randomness");
+        assert_eq!(level(&noise), LEVEL_OF_NOISE);
+        assert_eq!(level(&noise[..SAMPLE]), LEVEL);
+        noise[..512 << 10].fill(b'x');
+        assert_eq!(level(&noise), LEVEL);
+        assert_eq!(level(&b"some words, ".repeat(10_000)), LEVEL);
     }
 
     #[test]

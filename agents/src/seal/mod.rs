@@ -15,6 +15,7 @@ mod identity;
 mod keys;
 mod lanes;
 mod located;
+mod payload;
 mod recipient;
 mod restore_md;
 mod sealing;

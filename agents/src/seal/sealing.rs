@@ -137,7 +137,7 @@ impl Shelf {
     async fn put_index(&self, index: &crate::Index) -> Result<Part> {
         let (recipients, index) = (Arc::clone(&self.recipients), index.clone());
         let sealing = move || {
-            envelope::seal_written(&recipients, Vec::new(), |out| {
+            envelope::seal_stream(&recipients, |out| {
                 let mut out = std::io::BufWriter::with_capacity(64 << 10, out);
                 serde_json::to_writer(&mut out, &index)?;
                 std::io::Write::flush(&mut out)

@@ -26,6 +26,8 @@ pub struct Context {
     pub timings: Arc<Timings>,
     /// Where secrets are looked up and scrubbed from texts.
     pub secrets: Arc<Secrets>,
+    /// Keep memory under 128 MiB at the price of speed, instead of under 256 MiB.
+    pub low_memory: bool,
 }
 
 impl Context {
@@ -39,6 +41,7 @@ impl Context {
             progress: Arc::default(),
             timings: Arc::default(),
             secrets,
+            low_memory: false,
         }
     }
 

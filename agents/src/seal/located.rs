@@ -29,7 +29,7 @@ pub struct Located {
 /// [`Kind::NotFound`] if there is no such snapshot; [`Kind::Corrupt`] if the header or the index isn't what was stored, or the
 /// header is gone though it was recorded; [`Kind::WrongKey`] if no identity opens it; those of reaching the vault.
 pub async fn locate(cx: &Context, vault: &Vault, keys: &Keys, id: &str, expected: Option<&str>) -> Result<Located> {
-    let (files, header_sha256) = Files::find(vault, id, expected).await?;
+    let (files, header_sha256) = Files::find(cx, vault, id, expected).await?;
     let work = files.open_index(cx, keys);
     let (identity, index) = cx.cancel.run_until_cancelled(work).await.unwrap_or_else(|| Err(interrupted()))?;
     Ok(Located { files, header_sha256, identity, index })
@@ -39,8 +39,8 @@ pub async fn locate(cx: &Context, vault: &Vault, keys: &Keys, id: &str, expected
 ///
 /// # Errors
 /// As for [`locate`], but for keys.
-pub async fn header(vault: &Vault, id: &str, expected: Option<&str>) -> Result<(Header, String)> {
-    let (files, sha256) = Files::find(vault, id, expected).await?;
+pub async fn header(cx: &Context, vault: &Vault, id: &str, expected: Option<&str>) -> Result<(Header, String)> {
+    let (files, sha256) = Files::find(cx, vault, id, expected).await?;
     Ok((files.header.as_ref().clone(), sha256))
 }
 
@@ -109,7 +109,7 @@ pub(super) struct Files {
 
 impl Files {
     /// Reads the header. Returns its digest with it.
-    pub(super) async fn find(vault: &Vault, id: &str, expected: Option<&str>) -> Result<(Self, String)> {
+    pub(super) async fn find(cx: &Context, vault: &Vault, id: &str, expected: Option<&str>) -> Result<(Self, String)> {
         let found = match (vault.fetch_header(id).await?, expected) {
             (Some(bytes), _) => bytes,
             (None, None) => return Err(vault.no_such(id)),
@@ -120,7 +120,7 @@ impl Files {
         if expected.is_some_and(|expected| expected != sha256) {
             return Err(Error::new(Kind::Corrupt, format!("header of snapshot {id} is not the one that was recorded")));
         }
-        Ok((Self { vault: vault.clone(), header: header.into(), lanes: Lanes::new().into() }, sha256))
+        Ok((Self { vault: vault.clone(), header: header.into(), lanes: Lanes::new(cx).into() }, sha256))
     }
 
     /// Opens the index with the first identity that fits.

@@ -32,7 +32,7 @@ pub struct Verified {
 /// # Errors
 /// What hinders finding out, and a header that can't be read: everything else stands in [`Verified::damage`].
 pub async fn verify(cx: &Context, vault: &Vault, keys: Option<&Keys>, id: &str) -> Result<Verified> {
-    let (files, header_sha256) = Files::find(vault, id, None).await?;
+    let (files, header_sha256) = Files::find(cx, vault, id, None).await?;
     let strangers = strangers(vault, &files.header, id).await?;
     let header = files.header.as_ref().clone();
     let mut verified = Verified { header, header_sha256, opened_with: None, damage: Vec::new(), strangers };

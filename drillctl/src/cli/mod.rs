@@ -56,6 +56,9 @@ pub(crate) struct Options {
     /// Print results only: no progress, no advice
     #[arg(long, short, global = true)]
     quiet: bool,
+    /// Keep memory under 128 MiB instead of under 256 MiB, at the price of speed
+    #[arg(long, global = true)]
+    low_memory: bool,
     /// Log what is done, to standard error (twice: in detail)
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     verbose: u8,

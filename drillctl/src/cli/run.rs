@@ -38,7 +38,8 @@ pub(super) async fn run(options: &Options, arguments: &Arguments) -> Ended {
     let mut signals = Signals::catch()?;
     let clock = Clock::system();
     let (folder, _lock) = store.begin(&clock)?;
-    let cx = Context::new(&folder.run, &folder.path, clock, secrets.clone());
+    let mut cx = Context::new(&folder.run, &folder.path, clock, secrets.clone());
+    cx.low_memory = options.low_memory;
     let prepared = tokio::select! {
         prepared = prepare(&cx, &store, file, arguments) => prepared,
         by = signals.next() => Err(Failure::interrupted(by)),

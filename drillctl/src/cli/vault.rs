@@ -92,7 +92,8 @@ struct Reached {
 fn reach(options: &Options, scenario: &std::path::Path) -> Result<Reached, Failure> {
     let file = ScenarioFile::read(scenario)?;
     let secrets = file.secrets();
-    let cx = Context::new("vault", &options.state_folder()?, Clock::system(), secrets.clone());
+    let mut cx = Context::new("vault", &options.state_folder()?, Clock::system(), secrets.clone());
+    cx.low_memory = options.low_memory;
     let vault = Vault::open(&file.scenario.vault, &secrets).map_err(|error| Failure::from(error).scrubbed(&secrets))?;
     Ok(Reached { file, cx, vault })
 }

@@ -34,8 +34,18 @@ pub trait Environment: Send + Sync {
     /// What is there now, in the shape of the snapshot's index and down to `level`, canaries left out.
     async fn observe(&self, cx: &Context, index: &Index, level: Level) -> Result<Index>;
 
-    /// The newest data there is, and how it was found.
-    async fn newest(&self, cx: &Context, how: Option<&Newest>) -> Result<Option<(Timestamp, String)>>;
+    /// How [`Environment::observe`] came to know the content, where there are several ways: words for the record.
+    fn how_observed(&self) -> Option<String> {
+        None
+    }
+
+    /// The newest data there is, and how it was found. What was observed already need not be looked at again.
+    async fn newest(
+        &self,
+        cx: &Context,
+        how: Option<&Newest>,
+        observed: Option<&Index>,
+    ) -> Result<Option<(Timestamp, String)>>;
 
     /// The canary of this run, if it came back.
     async fn canary(&self, cx: &Context) -> Result<Option<CanarySeen>>;

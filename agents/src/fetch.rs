@@ -17,7 +17,7 @@ pub async fn fetch(cx: &Context, index: &Index, stream: OpenReader, to: &Path) -
     require_empty(to)?;
     std::fs::create_dir_all(to).map_err(|cause| Error::io("making", to.display(), cause))?;
     let restored = match &index.format {
-        Format::Tar => tree::restore(cx, to, stream).await?,
+        Format::Tar => tree::restore(cx, to, stream, None).await?,
         Format::File(name) => tree::restore_file(cx, &to.join(plain(name)?), stream).await?,
         Format::PgDump => tree::restore_file(cx, &to.join(DUMP), stream).await?,
     };

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Sha256;
+
 /// Format of the stream that a snapshot's segments hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,8 +71,8 @@ pub enum EntryKind {
     File {
         /// Length in bytes.
         size: u64,
-        /// SHA-256 of its bytes, hexadecimal.
-        sha256: String,
+        /// SHA-256 of its bytes.
+        sha256: Sha256,
     },
     /// A folder.
     Directory,

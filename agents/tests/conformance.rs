@@ -83,7 +83,7 @@ impl Bench {
         Self {
             cx: Context::new(run, &folder, Clock::system(), secrets.clone()),
             source: sources::open(&spec, &secrets).expect("source"),
-            scratch: scratches::open(&scratch).expect("scratch"),
+            scratch: scratches::open(&scratch, &drill_scenarios::Verify::default()).expect("scratch"),
             spec,
             vault: Vault::open(&vault, &secrets).expect("vault"),
             keys: Keys::open(&seal, &secrets).expect("keys"),
@@ -94,7 +94,7 @@ impl Bench {
         let (sealing, mut writer) = Sealing::begin(&self.cx, &self.vault, &self.keys, id).await.expect("seal");
         let captured = self.source.capture(&self.cx, &mut writer).await.expect("capture");
         let about = About { scenario: "conformance".into(), source: self.spec.kind().into(), tool: "test".into() };
-        sealing.complete(&self.cx, writer, &captured, about).await.expect("store");
+        sealing.complete(&self.cx, writer, captured.clone(), about).await.expect("store");
         captured
     }
 

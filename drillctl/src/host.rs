@@ -40,6 +40,24 @@ pub(crate) fn nonce<const N: usize>() -> String {
     hex::encode(bytes)
 }
 
+/// SHA-256 of what this is as JSON, hexadecimal. The text, which may be long, is never held as a whole.
+pub(crate) fn sha256_of_json(fact: &impl serde::Serialize) -> String {
+    struct Digested(digest::Context);
+    impl std::io::Write for Digested {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.update(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut out = std::io::BufWriter::with_capacity(64 << 10, Digested(digest::Context::new(&digest::SHA256)));
+    serde_json::to_writer(&mut out, fact).expect("facts are plain data");
+    let Ok(digested) = out.into_inner() else { unreachable!("a digest takes all that is written") };
+    hex::encode(digested.0.finish())
+}
+
 /// SHA-256, hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex::encode(digest::digest(&digest::SHA256, bytes))

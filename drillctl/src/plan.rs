@@ -124,7 +124,7 @@ impl Plan {
         keys.prove()?;
         let source = sources::open(&scenario.source, &cx.secrets)?;
         let source_identity = source.identity(cx).await?;
-        let scratch = scratches::open(&scenario.scratch)?;
+        let scratch = scratches::open(&scenario.scratch, &scenario.verify)?;
         let place = scratch.place(cx);
         scratch.admit(cx, &place, &source_identity, &sources::format(&scenario.source)).await?;
         let vault = Vault::open(&scenario.vault, &cx.secrets)?;

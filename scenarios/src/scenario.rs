@@ -165,6 +165,10 @@ pub struct Verify {
     /// How deep the comparison goes.
     #[serde(default)]
     pub level: Level,
+    /// Read restored files back from the disk to digest them, past the cache where the system allows it. `false` takes the digests from
+    /// what was written, which proves less and spares a second pass over the data. If absent, `true` unless the scratch is in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_back: Option<bool>,
 }
 
 /// How deep the comparison of restored data goes.

@@ -99,7 +99,12 @@ impl Environment for Fake {
         Ok(Index::new(Format::Tar))
     }
 
-    async fn newest(&self, _: &Context, _: Option<&Newest>) -> Result<Option<(jiff::Timestamp, String)>> {
+    async fn newest(
+        &self,
+        _: &Context,
+        _: Option<&Newest>,
+        _: Option<&Index>,
+    ) -> Result<Option<(jiff::Timestamp, String)>> {
         Ok(None)
     }
 

@@ -1,8 +1,11 @@
 //! An empty folder as a scratch.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use drill_scenarios::{Level, Newest};
@@ -11,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::mark::{Mark, Removal, require_empty};
 use crate::stream::on_thread;
+use crate::tree::Written;
 use crate::{
     CanarySeen, Context, Entry, EntryKind, Environment, Error, Format, Identity, Index, Kind, OpenReader, Place,
     Restored, Result, Rows, Scratch, sqlite, tree,
@@ -23,12 +27,13 @@ const DATA: &str = "data";
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DirectoryScratch {
     path: Option<PathBuf>,
+    read_back: Option<bool>,
 }
 
 impl DirectoryScratch {
-    /// The folder that the scenario names, if it does.
-    pub(crate) fn open(scratch: &drill_scenarios::DirectoryScratch) -> Self {
-        Self { path: scratch.path.clone() }
+    /// The folder that the scenario names, if it does, and how it wants it looked at.
+    pub(crate) fn open(scratch: &drill_scenarios::DirectoryScratch, verify: &drill_scenarios::Verify) -> Self {
+        Self { path: scratch.path.clone(), read_back: verify.read_back }
     }
 }
 
@@ -62,7 +67,9 @@ impl Scratch for DirectoryScratch {
         tree::make_root(&root).map_err(wrong)?;
         let identity = Identity::of_path("folder", &root).map_err(wrong)?;
         let databases = index.databases.iter().map(|database| database.name.clone()).collect();
-        Ok(Box::new(DirectoryEnvironment { root, identity, databases }))
+        let read_back = self.read_back.unwrap_or(!tree::is_in_memory(&root).map_err(wrong)?);
+        let written = if read_back { None } else { Some(Arc::default()) };
+        Ok(Box::new(DirectoryEnvironment { root, identity, databases, written, cached: AtomicU64::new(0) }))
     }
 
     async fn release(&self, cx: &Context, place: &Place) -> Result<Removal> {
@@ -121,6 +128,10 @@ struct DirectoryEnvironment {
     identity: Identity,
     /// Paths of the SQLite databases that the snapshot is known to hold.
     databases: Vec<String>,
+    /// Digests of what was written, unless it is read back.
+    written: Option<Arc<Written>>,
+    /// Files that were read back from the cache, which could not be made to forget them.
+    cached: AtomicU64,
 }
 
 impl DirectoryEnvironment {
@@ -147,14 +158,16 @@ impl DirectoryEnvironment {
 
     /// What was restored, canaries left out.
     async fn entries(&self, cx: &Context, level: Level) -> Result<Vec<Entry>> {
-        let (cx, root) = (cx.clone(), self.root.clone());
-        on_thread(move || {
+        let (cx, root, written) = (cx.clone(), self.root.clone(), self.written.clone());
+        let observed = on_thread(move || {
             let opened = tree::open_root(&root).map_err(|cause| Error::io("opening", root.display(), cause))?;
-            let mut entries = tree::observe(&cx, opened, level)?;
-            entries.retain(|entry| !tree::is_canary(entry.path.as_path()));
-            Ok(entries)
+            let mut observed = tree::observe(&cx, opened, level, written.as_deref())?;
+            observed.entries.retain(|entry| !tree::is_canary(entry.path.as_path()));
+            Ok::<_, Error>(observed)
         })
-        .await
+        .await?;
+        self.cached.store(observed.cached, Ordering::Relaxed);
+        Ok(observed.entries)
     }
 }
 
@@ -182,7 +195,7 @@ impl Environment for DirectoryEnvironment {
 
     async fn restore(&mut self, cx: &Context, index: &Index, stream: OpenReader) -> Result<Restored> {
         match &index.format {
-            Format::Tar => tree::restore(cx, &self.root, stream).await,
+            Format::Tar => tree::restore(cx, &self.root, stream, self.written.clone()).await,
             Format::File(name) => tree::restore_file(cx, &self.root.join(name), stream).await,
             Format::PgDump => takes(&index.format).map(|()| Restored::default()),
         }
@@ -198,7 +211,20 @@ impl Environment for DirectoryEnvironment {
         Ok(Index { entries, databases: observed.await?, ..Index::new(index.format.clone()) })
     }
 
-    async fn newest(&self, cx: &Context, how: Option<&Newest>) -> Result<Option<(Timestamp, String)>> {
+    fn how_observed(&self) -> Option<String> {
+        Some(match (&self.written, self.cached.load(Ordering::Relaxed)) {
+            (Some(_), _) => "digested while they were written, not read back".into(),
+            (None, 0) => "read back from the disk".into(),
+            (None, cached) => format!("read back, {cached} of them from the cache"),
+        })
+    }
+
+    async fn newest(
+        &self,
+        cx: &Context,
+        how: Option<&Newest>,
+        observed: Option<&Index>,
+    ) -> Result<Option<(Timestamp, String)>> {
         let glob = match how {
             Some(Newest::Sql(sql)) => {
                 let time = sqlite::newest(&self.database(None)?, sql).await?;
@@ -207,7 +233,10 @@ impl Environment for DirectoryEnvironment {
             Some(Newest::Files(glob)) => Some(matcher(glob)?),
             None => None,
         };
-        let entries = self.entries(cx, Level::Count).await?;
+        let entries = match observed {
+            Some(observed) if observed.format == Format::Tar => Cow::Borrowed(&observed.entries),
+            _ => Cow::Owned(self.entries(cx, Level::Count).await?),
+        };
         let of_interest = |entry: &&Entry| match &glob {
             Some(glob) => glob.is_match(entry.path.as_path()),
             None => true,

@@ -7,14 +7,14 @@ pub(crate) use self::directory::DirectoryScratch;
 pub(crate) use self::postgres::PostgresScratch;
 use crate::{Result, Scratch};
 
-/// The kind of scratch that a scenario names: one row a kind. Nothing is made yet.
+/// The kind of scratch that a scenario names, and how it is to be looked at: one row a kind. Nothing is made yet.
 ///
 /// # Errors
 /// Those of settings that can't work.
-pub fn open(scratch: &drill_scenarios::Scratch) -> Result<Box<dyn Scratch>> {
+pub fn open(scratch: &drill_scenarios::Scratch, verify: &drill_scenarios::Verify) -> Result<Box<dyn Scratch>> {
     use drill_scenarios::Scratch as Named;
     Ok(match scratch {
-        Named::Directory(scratch) => Box::new(DirectoryScratch::open(scratch)),
+        Named::Directory(scratch) => Box::new(DirectoryScratch::open(scratch, verify)),
         Named::Postgres(scratch) => Box::new(PostgresScratch::open(scratch)?),
     })
 }

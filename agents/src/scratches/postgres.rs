@@ -290,7 +290,12 @@ impl Environment for PostgresEnvironment {
         Ok(observed)
     }
 
-    async fn newest(&self, cx: &Context, how: Option<&Newest>) -> Result<Option<(Timestamp, String)>> {
+    async fn newest(
+        &self,
+        cx: &Context,
+        how: Option<&Newest>,
+        _: Option<&Index>,
+    ) -> Result<Option<(Timestamp, String)>> {
         match how {
             Some(Newest::Sql(sql)) => {
                 let client = self.facts_session().await?;

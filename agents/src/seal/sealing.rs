@@ -56,7 +56,7 @@ impl Sealing {
     pub async fn begin(cx: &Context, vault: &Vault, keys: &Keys, id: &str) -> Result<(Self, SealWriter)> {
         vault.require_absent(id).await?;
         let locking = keys.clone();
-        let lanes = Arc::new(Lanes::new());
+        let lanes = Arc::new(Lanes::new(cx));
         let Lock { recipients, key } = lanes.compute(move || locking.lock()).await?;
         let shelf = Shelf { vault: vault.clone(), id: id.into(), recipients: recipients.into(), lanes };
         let key = match key {
@@ -74,20 +74,21 @@ impl Sealing {
     ///
     /// # Errors
     /// Those of sealing and storing, whichever segment met them; [`Kind::Exhausted`] names a full vault.
-    pub async fn complete(self, cx: &Context, writer: SealWriter, captured: &Captured, about: About) -> Result<Stored> {
+    pub async fn complete(self, cx: &Context, writer: SealWriter, captured: Captured, about: About) -> Result<Stored> {
         let Self { shelf, key, recipients, segments, _stop } = self;
         let finished = writer.finish().await;
         // Why the writer was stopped is known to the segments only.
         let segments = joined(segments.await)?;
         let stream_bytes = finished?;
-        let index = shelf.put_index(&captured.index).await?;
+        let (format, contents) = ((&captured.index.format).into(), Contents::of(&captured.index, stream_bytes));
+        let index = shelf.put_index(captured.index).await?;
         let header = Header {
             version: SNAPSHOT_VERSION,
             id: shelf.id.clone(),
             scenario: about.scenario,
             run: cx.run.clone(),
             source: about.source,
-            format: (&captured.index.format).into(),
+            format,
             taken_at: captured.taken_at,
             newest_at: captured.newest_at,
             stored_at: cx.clock.now(),
@@ -95,7 +96,7 @@ impl Sealing {
             segments,
             index,
             key,
-            contents: Contents::of(&captured.index, stream_bytes),
+            contents,
             tool: about.tool,
         };
         if header.stream_bytes() != stream_bytes {
@@ -134,8 +135,8 @@ impl Shelf {
         self.put(&segment_name(at), sealed).await
     }
 
-    async fn put_index(&self, index: &crate::Index) -> Result<Part> {
-        let (recipients, index) = (Arc::clone(&self.recipients), index.clone());
+    async fn put_index(&self, index: crate::Index) -> Result<Part> {
+        let recipients = Arc::clone(&self.recipients);
         let sealing = move || {
             envelope::seal_stream(&recipients, |out| {
                 let mut out = std::io::BufWriter::with_capacity(64 << 10, out);

@@ -10,7 +10,7 @@ use crate::mark::Removal;
 use crate::tree::{self, Archive, Content};
 use crate::{
     Canary, Captured, Context, EntryKind, Error, Estimate, Format, Identity, Index, Kind, PathText, Result, SealWriter,
-    Source, sqlite,
+    Sha256, Source, sqlite,
 };
 
 /// What headers and the end of the archive take.
@@ -77,7 +77,7 @@ fn capture(cx: &Context, path: &Path, out: &mut SealWriter) -> Result<Captured> 
     let name = Path::new(path.file_name().expect("checked when it was opened"));
     let copy = sqlite::copy(cx, path, &PathText::new(name).to_string())?;
     let stat = rustix::fs::stat(path).map_err(|error| wrong(error.into()))?;
-    let kind = EntryKind::File { size: copy.size, sha256: String::new() };
+    let kind = EntryKind::File { size: copy.size, sha256: Sha256::UNREAD };
     let mut entry = tree::entry(name, &stat, kind, BTreeMap::new());
     entry.mtime_ns = copy.mtime_ns;
     let mut archive = Archive::new(cx, out);

@@ -50,7 +50,7 @@ fn fill(path: &Path, journal: &str) -> Connection {
 async fn brought_back(cx: &Context, path: &Path, to: &Path) -> (Captured, PathBuf) {
     let (captured, stream) = trial::captured(&source(path), cx).await.expect("captured");
     tree::make_root(to).expect("root");
-    tree::restore(cx, to, trial::reader(stream)).await.expect("restored");
+    tree::restore(cx, to, trial::reader(stream), None).await.expect("restored");
     let file = to.join(path.file_name().expect("a name"));
     (captured, file)
 }

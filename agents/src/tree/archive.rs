@@ -53,6 +53,16 @@ impl<'a> Archive<'a> {
         Ok(Stored { entry, short: held.short })
     }
 
+    /// Writes a regular file whose content is at hand, without its holes.
+    ///
+    /// # Errors
+    /// As for [`SealWriter::write`].
+    pub(super) fn put(&mut self, entry: &Entry, extents: Option<&[Extent]>, data: &[u8]) -> Result<()> {
+        self.member(entry, extents)?;
+        self.data(data)?;
+        self.end_of_file()
+    }
+
     /// Writes what stands before the content of this path; for all but regular files that is the whole member.
     ///
     /// # Errors

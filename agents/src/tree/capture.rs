@@ -1,4 +1,5 @@
-//! Takes a tree into an archive: one read a file, from which both the archive and the index are made.
+//! Takes a tree into an archive: one read a file, from which both the archive and the index are made. Small files are read ahead by
+//! several threads; the archive is written by one, in the order of the walk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
@@ -7,15 +8,16 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rustix::fs::{AtFlags, FileType, Stat};
 
+use super::ahead::{Ahead, Read, Turn};
 use super::archive::Archive;
 use super::attributes::{self, On};
 use super::canary::is_canary;
-use super::content::{Content, Gently};
+use super::content::{Content, Gently, Held};
 use super::entry::{FirstNames, entry, mtime_ns, special};
 use super::notes::Notes;
 use super::walk::{Found, Rules, Swapped, TRIES, Walk, reading, restless};
 use super::{descent, open};
-use crate::{Captured, Context, Entry, EntryKind, Format, Index, Kind, PathText, Result, SealWriter, sqlite};
+use crate::{Captured, Context, Entry, EntryKind, Format, Index, Kind, PathText, Result, SealWriter, Sha256, sqlite};
 
 /// A tree that is to be taken.
 #[derive(Debug, Clone)]
@@ -37,9 +39,13 @@ pub(crate) fn capture(cx: &Context, tree: &Tree, out: &mut SealWriter) -> Result
     let root = descent::open_root(&tree.root).map_err(|cause| reading(&tree.root, cause))?;
     let mut capture = Capture::new(cx, tree, Archive::new(cx, out));
     let mut walk = Walk::new(cx, root, &tree.rules);
-    while let Some(found) = walk.next()? {
-        capture.take(found, &mut walk.notes)?;
-    }
+    std::thread::scope(|scope| {
+        let mut ahead = Ahead::start(scope, cx);
+        while let Some(turns) = ahead.next(|| walk.chunk())? {
+            turns.into_iter().try_for_each(|turn| capture.turn(turn, &mut walk.notes))?;
+        }
+        Ok(())
+    })?;
     let mut index = capture.finish()?;
     index.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let newest_at = newest(&index.entries);
@@ -76,6 +82,24 @@ impl<'a> Capture<'a> {
         }
     }
 
+    fn turn(&mut self, (found, read): Turn, notes: &mut Notes) -> Result<()> {
+        match read {
+            Some(read) if !self.tree.sqlite.contains(&found.path) => self.read(&found.path, read, notes),
+            _ => self.take(found, notes),
+        }
+    }
+
+    /// Takes a file that was read already.
+    fn read(&mut self, path: &Path, read: Read, notes: &mut Notes) -> Result<()> {
+        let Held { sha256, short } = read.held;
+        let kind = EntryKind::File { size: read.stat.st_size.unsigned_abs(), sha256 };
+        let entry = entry(path, &read.stat, kind, read.xattrs);
+        self.archive.put(&entry, read.extents.as_deref(), &read.data)?;
+        remark(path, short, [&read.stat, &read.after], notes);
+        self.list(entry);
+        Ok(())
+    }
+
     fn take(&mut self, mut found: Found, notes: &mut Notes) -> Result<()> {
         for _ in 0..TRIES {
             match self.member(&found, notes) {
@@ -87,6 +111,11 @@ impl<'a> Capture<'a> {
                 Err(Swapped::Failed(cause)) => return Err(reading(&found.path, cause)),
                 Err(Swapped::Turned) => {
                     match rustix::fs::statat(&*found.parent, &found.name, AtFlags::SYMLINK_NOFOLLOW) {
+                        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+                            // As with all that comes after the walk has passed, it is too late for this one.
+                            notes.add(&found.path, "A folder took its place while the tree was read; it was left out.");
+                            return Ok(());
+                        }
                         Ok(stat) => found.stat = stat,
                         Err(error) => return Err(reading(&found.path, error.into())),
                     }
@@ -113,7 +142,7 @@ impl<'a> Capture<'a> {
                     return Ok(self.plain(entry(&found.path, &stat, link, BTreeMap::new())));
                 }
                 let xattrs = attributes::read(On::Open(&file))?;
-                let kind = EntryKind::File { size: stat.st_size.unsigned_abs(), sha256: String::new() };
+                let kind = EntryKind::File { size: stat.st_size.unsigned_abs(), sha256: Sha256::UNREAD };
                 Ok(self.file(entry(&found.path, &stat, kind, xattrs), &file, &stat, notes))
             }
             _ => {
@@ -137,7 +166,7 @@ impl<'a> Capture<'a> {
         let path = entry.path.to_path_buf();
         if self.tree.sqlite.contains(&path) {
             let copy = sqlite::copy(self.cx, &self.tree.root.join(&path), &entry.path.to_string())?;
-            entry.kind = EntryKind::File { size: copy.size, sha256: String::new() };
+            entry.kind = EntryKind::File { size: copy.size, sha256: Sha256::UNREAD };
             entry.mtime_ns = copy.mtime_ns;
             let stored = self.archive.store(entry, &copy.file, &mut self.content)?;
             self.index.databases.push(copy.database);
@@ -147,14 +176,7 @@ impl<'a> Capture<'a> {
         let _gently = Gently::read(file, stat.st_size.unsigned_abs());
         let stored = self.archive.store(entry, file, &mut self.content)?;
         let after = rustix::fs::fstat(file).map_err(|error| reading(&path, error.into()))?;
-        if stored.short {
-            notes.add(&path, "It shrank while it was read; what was missing was stored as zeros.");
-        } else if version(stat) != version(&after) {
-            notes.add(
-                &path,
-                "It changed while it was read; what was stored may be neither its old nor its new content.",
-            );
-        }
+        remark(&path, stored.short, [stat, &after], notes);
         self.list(stored.entry);
         Ok(())
     }
@@ -164,6 +186,15 @@ impl<'a> Capture<'a> {
         if !is_canary(entry.path.as_path()) {
             self.index.entries.push(entry);
         }
+    }
+}
+
+/// What is to be said of a file that somebody wrote to while it was read.
+fn remark(path: &Path, short: bool, [before, after]: [&Stat; 2], notes: &mut Notes) {
+    if short {
+        notes.add(path, "It shrank while it was read; what was missing was stored as zeros.");
+    } else if version(before) != version(after) {
+        notes.add(path, "It changed while it was read; what was stored may be neither its old nor its new content.");
     }
 }
 

@@ -4,21 +4,19 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use aws_lc_rs::digest;
 use rustix::fs::Advice;
 use rustix::io::ReadWriteFlags;
 
 use super::extent::{self, Extent};
 use super::walk::reading;
-use crate::{Context, Result};
+use crate::digest::Digest;
+use crate::{Context, Result, Sha256};
 
 /// Bytes that are read at a time: few enough that they are still in the processor's cache when they are digested.
 const PIECE: usize = 256 << 10;
 
 /// Files of this size and more are read gently.
 const BIG: u64 = 1 << 20;
-
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Reads files one after the other into one buffer.
 #[derive(Debug)]
@@ -46,13 +44,19 @@ impl<'a> Regular<'a> {
         let extents = extent::data_of(file, size).map_err(|cause| reading(path, cause))?;
         Ok(Self { path, file, size, extents })
     }
+
+    /// Makes the cache forget the file, so that it is read from the disk. Whether it did: what is mapped or in memory stays.
+    pub(super) fn forget(&self) -> bool {
+        let _ = rustix::fs::fadvise(self.file, 0, None, Advice::DontNeed);
+        self.size == 0 || !is_cached(self.file)
+    }
 }
 
 /// What a file held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
-    /// SHA-256 of the bytes, holes as zeros, hexadecimal.
-    pub(super) sha256: String,
+    /// SHA-256 of the bytes, holes as zeros.
+    pub(super) sha256: Sha256,
     /// The file ended before its size; zeros were taken for what was missing.
     pub(super) short: bool,
 }
@@ -69,10 +73,10 @@ impl<'a> Content<'a> {
     /// What reading says; what `each` says; [`crate::Kind::Interrupted`].
     pub(super) fn read(&mut self, regular: &Regular<'_>, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<Held> {
         let whole = [Extent { offset: 0, length: regular.size }];
-        let mut digest = digest::Context::new(&digest::SHA256);
+        let mut digest = Digest::default();
         let (mut at, mut short) = (0, false);
         for extent in regular.extents.as_deref().unwrap_or(&whole) {
-            self.zeros(&mut digest, extent.offset - at)?;
+            digest.zeros(self.cx, extent.offset - at)?;
             at = extent.offset;
             let end = extent.offset + extent.length;
             while at < end {
@@ -87,18 +91,8 @@ impl<'a> Content<'a> {
                 at += room as u64;
             }
         }
-        self.zeros(&mut digest, regular.size - at)?;
-        Ok(Held { sha256: hex::encode(digest.finish()), short })
-    }
-
-    fn zeros(&self, digest: &mut digest::Context, mut count: u64) -> Result<()> {
-        while count > 0 {
-            let now = usize::try_from(count).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
-            digest.update(&ZEROS[..now]);
-            count -= now as u64;
-            self.cx.go_on()?;
-        }
-        Ok(())
+        digest.zeros(self.cx, regular.size - at)?;
+        Ok(Held { sha256: digest.finish(), short })
     }
 }
 

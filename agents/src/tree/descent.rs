@@ -42,6 +42,13 @@ pub(crate) fn make_root(path: &Path) -> io::Result<()> {
     attributes::drop_inherited(&*open_root(path)?)
 }
 
+/// Whether what is in this folder is kept in memory only: then there is no disk to read it back from.
+pub(crate) fn is_in_memory(path: &Path) -> io::Result<bool> {
+    const TMPFS: u64 = 0x0102_1994;
+    const RAMFS: u64 = 0x8584_58f6;
+    Ok([TMPFS, RAMFS].contains(&rustix::fs::statfs(path)?.f_type.cast_unsigned()))
+}
+
 /// The path of a regular file below a root, if no link lies on the way to it.
 pub(crate) fn file_below(root: &Path, path: &Path) -> Result<PathBuf> {
     let wrong = |cause: io::Error| Error::io("looking for", PathText::new(path), cause);

@@ -20,6 +20,13 @@ pub(super) struct Extent {
 }
 
 impl Extent {
+    /// The lengths of the pieces of at most `most` bytes that it comes in.
+    pub(super) fn pieces(self, most: usize) -> impl Iterator<Item = usize> {
+        let (whole, rest) = (self.length / most as u64, self.length % most as u64);
+        let rest = usize::try_from(rest).expect("less than a piece");
+        (0..whole).map(move |_| most).chain((rest > 0).then_some(rest))
+    }
+
     /// Where it ends, unless that is beyond all numbers.
     pub(super) fn end(self) -> Option<u64> {
         self.offset.checked_add(self.length)

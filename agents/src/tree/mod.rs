@@ -3,6 +3,7 @@
 //! Every step down goes through a folder that is held open and follows no link, so that neither a path that is swapped while
 //! it is read nor a hostile archive leads out of the tree.
 
+mod ahead;
 mod archive;
 mod attributes;
 mod canary;
@@ -24,6 +25,7 @@ mod shape;
 mod survey;
 mod unpack;
 mod walk;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +34,7 @@ pub(crate) use archive::Archive;
 pub(crate) use canary::{is_canary, plant_canary, seen_canary, unplant_canary};
 pub(crate) use capture::{Tree, capture, newest};
 pub(crate) use content::Content;
-pub(crate) use descent::{file_below, make_root, open_root};
+pub(crate) use descent::{file_below, is_in_memory, make_root, open_root};
 pub(crate) use entry::{entry, mtime_ns};
 pub(crate) use exclude::Exclusions;
 pub(crate) use observe::observe;
@@ -41,3 +43,4 @@ pub(crate) use restore::{restore, restore_file};
 pub(crate) use shape::in_shape_of;
 pub(crate) use survey::survey;
 pub(crate) use walk::{Rules, Walk};
+pub(crate) use written::Written;

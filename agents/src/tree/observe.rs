@@ -1,4 +1,5 @@
-//! Looks at a tree as it is on the disk now. Every file is read in full, by several threads: this is what proves a restore.
+//! Looks at a tree as it is on the disk now. Every file is read in full, by several threads and past the cache where the system allows
+//! it: this is what proves a restore. Where digests were taken while it was written, files are only looked at.
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -14,60 +15,90 @@ use super::content::{Content, Regular};
 use super::entry::{FirstNames, entry, special};
 use super::open;
 use super::walk::{Found, Rules, Swapped, Walk, reading, restless};
-use crate::{Context, Entry, EntryKind, Result};
+use super::written::Written;
+use crate::{Context, Entry, EntryKind, Result, Sha256};
 
-/// Files that wait to be read.
-const WAITING: usize = 64;
+/// Chunks of files that wait to be read.
+const WAITING: usize = 4;
 /// Threads that read.
 const READERS: usize = 8;
 
-/// Every path below `root`, ordered by its bytes. At [`Level::Count`] nothing is read: digests and extended attributes are
-/// empty.
+/// What there is.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    /// Every path, ordered by its bytes.
+    pub(crate) entries: Vec<Entry>,
+    /// Files that were read from the cache, since it kept them though it was asked not to.
+    pub(crate) cached: u64,
+}
+
+/// Every path below `root`. At [`Level::Count`] nothing is read: digests and extended attributes are empty. Files whose digests are in
+/// `written` aren't read either.
 ///
 /// # Errors
 /// I/O errors; [`crate::Kind::Interrupted`].
-pub(crate) fn observe(cx: &Context, root: Arc<OwnedFd>, level: Level) -> Result<Vec<Entry>> {
+pub(crate) fn observe(cx: &Context, root: Arc<OwnedFd>, level: Level, written: Option<&Written>) -> Result<Observed> {
+    if level == Level::Content && written.is_none() {
+        // Only what is on the disk can be dropped from the cache. Where syncing fails, reading will tell.
+        let _ = rustix::fs::syncfs(&root);
+    }
     let rules = Rules { restored: true, ..Rules::default() };
     let (queue, waiting) = sync_channel(WAITING);
     let waiting = Mutex::new(waiting);
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(READERS));
-    let mut entries = std::thread::scope(|scope| {
+    let mut observed = std::thread::scope(|scope| {
         let readers: Vec<_> = (0..threads).map(|_| scope.spawn(|| read_files(cx, &waiting))).collect();
-        let mut observing = Observing { first_names: FirstNames::default(), level, entries: Vec::new() };
+        let mut observing = Observing { first_names: FirstNames::default(), level, written, entries: Vec::new() };
         let mut walk = Walk::new(cx, root, &rules);
         let walked = observing.all(&mut walk, |found| queue.send(found).expect("readers take all that is sent"));
         drop(queue);
         let read =
             readers.into_iter().map(|reader| reader.join().unwrap_or_else(|died| std::panic::resume_unwind(died)));
-        let read: Vec<Result<Vec<Entry>>> = read.collect();
+        let read: Vec<Result<Observed>> = read.collect();
         walk.narrow()?;
         walked?;
-        for entries in read {
-            observing.entries.append(&mut entries?);
+        let mut observed = Observed { entries: observing.entries, cached: 0 };
+        for read in read {
+            let mut read = read?;
+            observed.entries.append(&mut read.entries);
+            observed.cached += read.cached;
         }
-        Ok(observing.entries)
+        Ok::<_, crate::Error>(observed)
     })?;
-    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    Ok(entries)
+    observed.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(observed)
 }
 
-struct Observing {
+struct Observing<'a> {
     first_names: FirstNames,
     level: Level,
+    written: Option<&'a Written>,
     entries: Vec<Entry>,
 }
 
-impl Observing {
+impl Observing<'_> {
     /// Describes all there is; files that must be read are handed on.
-    fn all(&mut self, walk: &mut Walk<'_>, mut read: impl FnMut(Found)) -> Result<()> {
-        while let Some(found) = walk.next()? {
-            match self.described(&found) {
-                Ok(Some(entry)) => self.entries.push(entry),
-                Ok(None) => read(found),
-                Err(swapped) => return Err(unsteady(&found.path, swapped)),
+    fn all(&mut self, walk: &mut Walk<'_>, mut read: impl FnMut(Vec<Found>)) -> Result<()> {
+        loop {
+            let mut chunk = walk.chunk()?;
+            if chunk.is_empty() {
+                return Ok(());
             }
+            let mut unsteady_path = None;
+            chunk.retain(|found| match self.described(found) {
+                Ok(Some(entry)) => {
+                    self.entries.push(entry);
+                    false
+                }
+                Ok(None) => true,
+                Err(swapped) => {
+                    unsteady_path.get_or_insert_with(|| unsteady(&found.path, swapped));
+                    false
+                }
+            });
+            unsteady_path.map_or(Ok(()), Err)?;
+            read(chunk);
         }
-        Ok(())
     }
 
     /// The entry of a path; `None` if it must be read for that.
@@ -77,9 +108,12 @@ impl Observing {
         let kind = match (link, &found.folder, self.level) {
             (Some(link), ..) => return Ok(Some(entry(&found.path, &found.stat, link, BTreeMap::new()))),
             (None, Some(_), _) => EntryKind::Directory,
-            (None, None, Level::Content) if regular => return Ok(None),
+            (None, None, Level::Content) if regular => match self.written.and_then(|written| written.of(&found.path)) {
+                Some(sha256) => EntryKind::File { size: found.stat.st_size.unsigned_abs(), sha256 },
+                None => return Ok(None),
+            },
             (None, None, Level::Count) if regular => {
-                EntryKind::File { size: found.stat.st_size.unsigned_abs(), sha256: String::new() }
+                EntryKind::File { size: found.stat.st_size.unsigned_abs(), sha256: Sha256::UNREAD }
             }
             _ => special(found)?,
         };
@@ -93,33 +127,35 @@ impl Observing {
 }
 
 /// Reads files until there are no more to come; after a failure it only takes what comes, so that nobody waits for it.
-fn read_files(cx: &Context, waiting: &Mutex<Receiver<Found>>) -> Result<Vec<Entry>> {
+fn read_files(cx: &Context, waiting: &Mutex<Receiver<Vec<Found>>>) -> Result<Observed> {
     let mut content = Content::new(cx);
-    let mut entries = Ok(Vec::new());
+    let mut observed = Ok(Observed { entries: Vec::new(), cached: 0 });
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-    while let Ok(found) = next() {
-        if let Ok(read) = &mut entries {
-            match read_file(cx, &mut content, &found) {
-                Ok(entry) => read.push(entry),
-                Err(error) => entries = Err(error),
-            }
+    while let Ok(chunk) = next() {
+        if let Ok(read) = &mut observed
+            && let Err(error) = chunk.iter().try_for_each(|found| read_file(cx, &mut content, found, read))
+        {
+            observed = Err(error);
         }
     }
-    entries
+    observed
 }
 
-fn read_file(cx: &Context, content: &mut Content<'_>, found: &Found) -> Result<Entry> {
+fn read_file(cx: &Context, content: &mut Content<'_>, found: &Found, into: &mut Observed) -> Result<()> {
     let wrong = |cause| reading(&found.path, cause);
     let file =
         open::file(&found.parent, &found.name, &found.stat, true).map_err(|e| unsteady(&found.path, e.into()))?;
     let stat = rustix::fs::fstat(&file).map_err(|error| wrong(error.into()))?;
     let size = stat.st_size.unsigned_abs();
-    let held = content.read(&Regular::new(&found.path, &file, size)?, |bytes| {
+    let regular = Regular::new(&found.path, &file, size)?;
+    into.cached += u64::from(!regular.forget());
+    let held = content.read(&regular, |bytes| {
         cx.progress.add(bytes.len() as u64);
         Ok(())
     })?;
     let xattrs = attributes::read(On::Open(&file)).map_err(wrong)?;
-    Ok(entry(&found.path, &stat, EntryKind::File { size, sha256: held.sha256 }, xattrs))
+    into.entries.push(entry(&found.path, &stat, EntryKind::File { size, sha256: held.sha256 }, xattrs));
+    Ok(())
 }
 
 fn unsteady(path: &Path, swapped: Swapped) -> crate::Error {

@@ -15,6 +15,7 @@ use super::descent::{Descent, open_folder, open_root};
 use super::extent::Extent;
 use super::settle::{Attributes, Settle};
 use super::unpack::{MemberKind, Unpack};
+use super::written::{self, Writing, Written};
 use crate::stream::on_thread;
 use crate::{Context, Error, Kind, OpenReader, PathText, Restored, Result};
 
@@ -22,24 +23,31 @@ use crate::{Context, Error, Kind, OpenReader, PathText, Restored, Result};
 const SMALL: u64 = 1 << 20;
 /// Bytes of bigger content that are written at a time.
 const PIECE: usize = 256 << 10;
-/// Small files that wait to be written.
-const WAITING: usize = 32;
+/// Small files that are handed on at once, and bytes of them after which no more is added.
+const BATCH: (usize, usize) = (64, 1 << 20);
+/// Batches that wait to be written.
+const WAITING: usize = 4;
 /// Threads that write small files.
 const WRITERS: usize = 4;
 
 const NEW: OFlags =
     OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Unpacks the archive in `stream` below `root`.
+/// Unpacks the archive in `stream` below `root`. With `written`, files are digested while they are written.
 ///
 /// # Errors
 /// [`Kind::Unrestorable`] for what is no archive, is cut off, or would lead out of the root; the reader's own errors; I/O errors.
-pub(crate) async fn restore(cx: &Context, root: &Path, mut stream: OpenReader) -> Result<Restored> {
+pub(crate) async fn restore(
+    cx: &Context,
+    root: &Path,
+    mut stream: OpenReader,
+    written: Option<Arc<Written>>,
+) -> Result<Restored> {
     let (cx, root) = (cx.clone(), root.to_owned());
     on_thread(move || {
         let began = cx.clock.elapsed();
         let mut reader = stream.blocking();
-        let done = unpack(&cx, &root, Counted { cx: &cx, from: &mut reader });
+        let done = unpack(&cx, &root, Counted { cx: &cx, from: &mut reader }, written.as_deref());
         let waited = reader.waited();
         cx.timings.loaded((cx.clock.elapsed() - began).saturating_sub(waited));
         stream.take_error().map_or(done, Err)
@@ -83,11 +91,11 @@ impl<R: Read> Read for Counted<'_, R> {
 }
 
 /// Unpacks an archive below `root`.
-pub(super) fn unpack(cx: &Context, root: &Path, from: impl Read) -> Result<Restored> {
+pub(super) fn unpack(cx: &Context, root: &Path, from: impl Read, written: Option<&Written>) -> Result<Restored> {
     let root = open_root(root).map_err(|cause| Error::io("opening", root.display(), cause))?;
     let settle = Settle::new();
     let (queue, waiting) = sync_channel(WAITING);
-    let writers = Writers { waiting: Mutex::new(waiting), settle: &settle, failed: OnceLock::new() };
+    let writers = Writers { cx, waiting: Mutex::new(waiting), settle: &settle, written, failed: OnceLock::new() };
     let count = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(WRITERS));
     let mut unpacking = Unpacking {
         cx,
@@ -95,6 +103,9 @@ pub(super) fn unpack(cx: &Context, root: &Path, from: impl Read) -> Result<Resto
         descent: Descent::new(root),
         folders: Vec::new(),
         settle: &settle,
+        written,
+        batch: Batch::default(),
+        members: 0,
         buffer: vec![0; PIECE],
     };
     let made = std::thread::scope(|scope| {
@@ -109,6 +120,8 @@ pub(super) fn unpack(cx: &Context, root: &Path, from: impl Read) -> Result<Resto
 /// A file whose name is made.
 struct NewFile {
     path: PathBuf,
+    /// The how manieth member of the archive it is.
+    member: u64,
     file: OwnedFd,
     size: u64,
     extents: Vec<Extent>,
@@ -138,10 +151,25 @@ impl NewFile {
     }
 }
 
+/// Small files with their content, which are handed on together.
+#[derive(Default)]
+struct Batch {
+    files: Vec<(NewFile, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.files.len() >= BATCH.0 || self.bytes >= BATCH.1
+    }
+}
+
 /// What the threads share that write small files.
 struct Writers<'a> {
-    waiting: Mutex<Receiver<(NewFile, Vec<u8>)>>,
+    cx: &'a Context,
+    waiting: Mutex<Receiver<Batch>>,
     settle: &'a Settle,
+    written: Option<&'a Written>,
     failed: OnceLock<Error>,
 }
 
@@ -149,14 +177,24 @@ impl Writers<'_> {
     /// Writes until there is nothing more to come; after a failure it only takes what comes, so that nobody waits for it.
     fn write(&self) {
         let next = || self.waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        while let Ok((new, data)) = next() {
-            if self.failed.get().is_none() {
-                let written = new.write(&data).and_then(|()| self.settle.open(&new.path, &new.file, &new.attributes));
-                if let Err(cause) = written {
-                    let _ = self.failed.set(writing(&new.path, cause));
+        while let Ok(batch) = next() {
+            for (new, data) in batch.files {
+                if self.failed.get().is_none()
+                    && let Err(error) = self.write_one(&new, &data)
+                {
+                    let _ = self.failed.set(error);
                 }
             }
         }
+    }
+
+    fn write_one(&self, new: &NewFile, data: &[u8]) -> Result<()> {
+        let settled = new.write(data).and_then(|()| self.settle.open(&new.path, &new.file, &new.attributes));
+        settled.map_err(|cause| writing(&new.path, cause))?;
+        if let Some(written) = self.written {
+            written.keep(&new.path, new.member, written::digest(self.cx, new.size, &new.extents, data)?);
+        }
+        Ok(())
     }
 }
 
@@ -167,13 +205,17 @@ struct Unpacking<'a, R> {
     /// Folders get their attributes in the end: what is put into them would undo some, and others would keep it out.
     folders: Vec<(PathBuf, Attributes)>,
     settle: &'a Settle,
+    written: Option<&'a Written>,
+    batch: Batch,
+    members: u64,
     buffer: Vec<u8>,
 }
 
 impl<R: Read> Unpacking<'_, R> {
-    fn members(&mut self, queue: SyncSender<(NewFile, Vec<u8>)>, failed: &OnceLock<Error>) -> Result<()> {
+    fn members(&mut self, queue: SyncSender<Batch>, failed: &OnceLock<Error>) -> Result<()> {
         while let Some(mut member) = self.archive.next()? {
             self.cx.go_on()?;
+            self.members += 1;
             if failed.get().is_some() {
                 break;
             }
@@ -185,15 +227,20 @@ impl<R: Read> Unpacking<'_, R> {
             match member.kind {
                 MemberKind::File { size, extents } => {
                     let file = self.new_file(&path).map_err(|cause| writing(&path, cause))?;
-                    self.file(NewFile { path, file, size, extents, attributes }, &queue)?;
+                    self.file(NewFile { path, member: self.members, file, size, extents, attributes }, &queue)?;
                 }
                 other => self.name(path, other, attributes)?,
             }
         }
+        self.hand_on(&queue);
         Ok(())
     }
 
-    fn file(&mut self, new: NewFile, queue: &SyncSender<(NewFile, Vec<u8>)>) -> Result<()> {
+    fn hand_on(&mut self, queue: &SyncSender<Batch>) {
+        queue.send(std::mem::take(&mut self.batch)).expect("writers take all that is sent");
+    }
+
+    fn file(&mut self, new: NewFile, queue: &SyncSender<Batch>) -> Result<()> {
         let stored = new.stored();
         if stored > SMALL {
             self.content(&new)?;
@@ -201,7 +248,11 @@ impl<R: Read> Unpacking<'_, R> {
         }
         let mut data = vec![0; usize::try_from(stored).expect("a small file")];
         self.archive.read(&mut data)?;
-        queue.send((new, data)).expect("writers take all that is sent");
+        self.batch.bytes += data.len();
+        self.batch.files.push((new, data));
+        if self.batch.is_full() {
+            self.hand_on(queue);
+        }
         Ok(())
     }
 
@@ -209,15 +260,21 @@ impl<R: Read> Unpacking<'_, R> {
     fn content(&mut self, new: &NewFile) -> Result<()> {
         let wrong = |cause: io::Error| writing(&new.path, cause);
         new.stretch().map_err(wrong)?;
+        let mut digest = self.written.map(|written| (written, Writing::default()));
         for part in &new.extents {
-            let mut at = 0;
-            while at < part.length {
+            let mut at = part.offset;
+            for now in part.pieces(PIECE) {
                 self.cx.go_on()?;
-                let now = usize::try_from(part.length - at).map_or(PIECE, |left| left.min(PIECE));
                 self.archive.read(&mut self.buffer[..now])?;
-                write_all(&new.file, &self.buffer[..now], part.offset + at).map_err(wrong)?;
+                write_all(&new.file, &self.buffer[..now], at).map_err(wrong)?;
+                if let Some((_, digest)) = &mut digest {
+                    digest.data(self.cx, at, &self.buffer[..now])?;
+                }
                 at += now as u64;
             }
+        }
+        if let Some((written, digest)) = digest {
+            written.keep(&new.path, new.member, digest.finish(self.cx, new.size)?);
         }
         Ok(())
     }

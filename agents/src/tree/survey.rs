@@ -6,13 +6,12 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::digest;
-
 use super::attributes::ACLS;
 use super::extent::Extent;
 use super::restore::inside;
 use super::unpack::{Member, MemberKind, Unpack};
-use crate::{Context, Entry, EntryKind, Error, Kind, PathText, Result};
+use crate::digest::Digest;
+use crate::{Context, Entry, EntryKind, Error, Kind, PathText, Result, Sha256};
 
 /// Bytes that are digested at a time.
 const PIECE: usize = 64 << 10;
@@ -31,7 +30,7 @@ pub(crate) fn survey(cx: &Context, from: impl Read) -> Result<Vec<Entry>> {
         cx.go_on()?;
         let sha256 = match &member.kind {
             MemberKind::File { size, extents } => digest(cx, &mut archive, *size, extents)?,
-            _ => String::new(),
+            _ => Sha256::UNREAD,
         };
         found.add(member, sha256)?;
     }
@@ -47,7 +46,7 @@ struct Names {
 
 impl Names {
     /// Adds a member. One of a name that was there before takes its place, as it does when the archive is unpacked.
-    fn add(&mut self, member: Member, sha256: String) -> Result<()> {
+    fn add(&mut self, member: Member, sha256: Sha256) -> Result<()> {
         let path = inside(&member.path)?;
         let kind = match member.kind {
             MemberKind::Hardlink(first) => {
@@ -93,35 +92,20 @@ impl Names {
 }
 
 /// Digests the content of the file at hand, what is not stored of it as zeros.
-fn digest(cx: &Context, archive: &mut Unpack<impl Read>, size: u64, extents: &[Extent]) -> Result<String> {
-    let mut digest = digest::Context::new(&digest::SHA256);
+fn digest(cx: &Context, archive: &mut Unpack<impl Read>, size: u64, extents: &[Extent]) -> Result<Sha256> {
+    let mut digest = Digest::default();
     let (mut at, mut buffer) = (0, vec![0; PIECE]);
     for part in extents {
-        buffer.fill(0);
-        for piece in pieces(part.offset - at) {
-            cx.go_on()?;
-            digest.update(&buffer[..piece]);
-        }
-        for piece in pieces(part.length) {
+        digest.zeros(cx, part.offset - at)?;
+        for piece in part.pieces(PIECE) {
             cx.go_on()?;
             archive.read(&mut buffer[..piece])?;
             digest.update(&buffer[..piece]);
         }
         at = part.offset + part.length;
     }
-    buffer.fill(0);
-    for piece in pieces(size - at) {
-        cx.go_on()?;
-        digest.update(&buffer[..piece]);
-    }
-    Ok(hex::encode(digest.finish()))
-}
-
-/// The lengths of the pieces that so many bytes come in.
-fn pieces(bytes: u64) -> impl Iterator<Item = usize> {
-    let whole = std::iter::repeat_n(PIECE, usize::try_from(bytes / PIECE as u64).unwrap_or(usize::MAX));
-    let rest = usize::try_from(bytes % PIECE as u64).expect("less than a piece");
-    whole.chain((rest > 0).then_some(rest))
+    digest.zeros(cx, size - at)?;
+    Ok(digest.finish())
 }
 
 /// Whether an attribute is one that an index tells of.
@@ -188,9 +172,9 @@ mod tests {
     /// The index of the tree that comes out of an archive, as the disk tells it.
     fn unpacked(cx: &Context, archive: &[u8], surveyed: &[Entry]) -> Vec<Entry> {
         let root = tempfile::tempdir().expect("tempdir");
-        unpack(cx, root.path(), archive).expect("unpacks");
+        unpack(cx, root.path(), archive, None).expect("unpacks");
         let opened = open_root(root.path()).expect("opens");
-        let mut seen = observe(cx, opened, Level::Content).expect("observes");
+        let mut seen = observe(cx, opened, Level::Content, None).expect("observes").entries;
         in_shape_of(&Index { entries: surveyed.to_vec(), ..Index::new(Format::Tar) }, &mut seen);
         seen
     }

@@ -18,6 +18,9 @@ use super::notes::Notes;
 use super::open;
 use crate::{Context, Error, Kind, PathText, Result};
 
+/// Paths that are handed on at once, and bytes of files after which no more is added to them.
+const CHUNK: (usize, u64) = (64, 1 << 20);
+
 /// How often a path that turns into another thing while it is opened is looked at again.
 pub(super) const TRIES: u32 = 16;
 
@@ -115,6 +118,20 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// The next paths: as many as are worth handing to another thread at once. None at the end.
+    ///
+    /// # Errors
+    /// As for [`Walk::next`].
+    pub(super) fn chunk(&mut self) -> Result<Vec<Found>> {
+        let (mut chunk, mut bytes) = (Vec::with_capacity(CHUNK.0), 0);
+        while chunk.len() < CHUNK.0 && bytes < CHUNK.1 {
+            let Some(found) = self.next()? else { break };
+            bytes += found.stat.st_size.unsigned_abs();
+            chunk.push(found);
+        }
+        Ok(chunk)
     }
 
     /// Gives folders that were widened their modes again, what is deeper first. Nothing may be read below them any more.

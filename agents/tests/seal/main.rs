@@ -95,7 +95,7 @@ async fn store(home: &Home, to: (&Vault, &Keys), id: &str, plain: &[u8], index: 
     let captured =
         Captured { index: index.clone(), taken_at: Timestamp::UNIX_EPOCH, newest_at: None, notes: Vec::new() };
     let about = About { scenario: "books".into(), source: "directory".into(), tool: "drillctl test".into() };
-    sealing.complete(&home.cx, writer, &captured, about).await
+    sealing.complete(&home.cx, writer, captured, about).await
 }
 
 async fn read_all(mut stream: OpenReader) -> Result<Vec<u8>> {

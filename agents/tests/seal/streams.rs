@@ -63,7 +63,7 @@ async fn memory_does_not_grow_with_the_stream() {
         notes: Vec::new(),
     };
     let about = About { scenario: "books".into(), source: "command".into(), tool: "drillctl test".into() };
-    sealing.complete(&home.cx, writer, &captured, about).await.expect("stored");
+    sealing.complete(&home.cx, writer, captured, about).await.expect("stored");
     let grown = peak().saturating_sub(before);
     assert!(grown < 200 << 10, "storing half a GiB took {} MiB", grown >> 10);
 

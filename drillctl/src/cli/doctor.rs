@@ -83,7 +83,7 @@ async fn scenario(options: &Options, file: ScenarioFile, findings: &mut Vec<Find
     };
     look("vault", vault.await.map_err(Failure::from));
     let scratch = async {
-        let scratch = scratches::open(&scenario.scratch)?;
+        let scratch = scratches::open(&scenario.scratch, &scenario.verify)?;
         let place = scratch.place(&cx);
         scratch.admit(&cx, &place, &known, &sources::format(&scenario.source)).await?;
         Ok::<_, drill_agents::Error>(format!("{} can be made", place.folder.display()))

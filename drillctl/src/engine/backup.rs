@@ -80,7 +80,7 @@ pub(super) async fn store(engine: &mut Engine<'_>, taken: Taken) -> Result<Store
         source: plan.scenario().source.kind().into(),
         tool: concat!("drillctl ", env!("CARGO_PKG_VERSION")).into(),
     };
-    let stored = sealing.complete(cx, writer, &captured, about).await?;
+    let stored = sealing.complete(cx, writer, captured, about).await?;
     let backup = backup(plan.vault.location(), &stored.header, &stored.header_sha256, "captured in this run");
     engine.journal.append(Event::BackupStored(Box::new(backup)))?;
     engine.leases.end(&snapshot_lease, LeaseEnd::Kept)?;
@@ -93,8 +93,9 @@ pub(super) async fn select(engine: &mut Engine<'_>) -> Result<Stored, Stop> {
     let Choice::Select { snapshot, how, header_sha256 } = &plan.choice else {
         unreachable!("the line selects only where the plan does")
     };
-    let (header, digest) =
-        seal::header(&plan.vault, snapshot, header_sha256.as_deref()).await.map_err(|error| blamed(engine, error))?;
+    let (header, digest) = seal::header(engine.cx, &plan.vault, snapshot, header_sha256.as_deref())
+        .await
+        .map_err(|error| blamed(engine, error))?;
     let backup = backup(plan.vault.location(), &header, &digest, how);
     engine.journal.append(Event::BackupStored(Box::new(backup)))?;
     Ok(Stored { snapshot: snapshot.clone(), header_sha256: digest })

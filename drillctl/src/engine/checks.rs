@@ -21,31 +21,38 @@ pub(super) async fn verify(
 ) -> Result<(), Stop> {
     let (cx, scenario) = (engine.cx, engine.plan.scenario());
     cx.progress.begin(located.header().stream_bytes());
-    content(engine, located.index(), environment).await?;
+    let observed = content(engine, located.index(), environment).await?;
     canary(engine, environment).await?;
-    if let Some((at, by)) = environment.newest(cx, scenario.objectives.newest.as_ref()).await? {
+    let how = scenario.objectives.newest.as_ref();
+    if let Some((at, by)) = environment.newest(cx, how, observed.as_ref()).await? {
         engine.journal.append(Event::NewestFound { at, by })?;
     }
     Ok(())
 }
 
 /// Holds what is in the environment against what was captured. Where nothing is known of that, as for a dump that another
-/// program made, nothing is claimed.
-async fn content(engine: &Engine<'_>, captured: &Index, environment: &dyn Environment) -> Result<(), Stop> {
+/// program made, nothing is claimed. Returns what was observed.
+async fn content(engine: &Engine<'_>, captured: &Index, environment: &dyn Environment) -> Result<Option<Index>, Stop> {
     if captured.entries.is_empty() && captured.databases.is_empty() {
         let statement =
             "The source tells nothing about its content, so what came back was not compared with it.".into();
         let noted = Event::Noted { severity: Severity::Warning, subject: "content".into(), statement };
-        return Ok(engine.journal.append(noted)?);
+        engine.journal.append(noted)?;
+        return Ok(None);
     }
     let (cx, level) = (engine.cx, engine.plan.scenario().verify.level);
     let began = cx.clock.elapsed();
     let observed = environment.observe(cx, captured, level).await?;
     let mut check = passed(CONTENT, title(level), assurance(level), &counted(captured));
     check.secs = (cx.clock.elapsed() - began).as_secs_f64();
-    check.evidence_sha256 = Some(host::sha256(&serde_json::to_vec(&observed).expect("an index is plain data")));
-    let check = judged(engine, check, differences(captured, &observed, level), &counted(&observed));
-    Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
+    check.evidence_sha256 = Some(host::sha256_of_json(&observed));
+    let seen = match (environment.how_observed(), level) {
+        (Some(how), Level::Content) => format!("{}, {how}", counted(&observed)),
+        _ => counted(&observed),
+    };
+    let check = judged(engine, check, differences(captured, &observed, level), &seen);
+    engine.journal.append(Event::Checked(Box::new(check)))?;
+    Ok(Some(observed))
 }
 
 /// The canary that this run planted must come back with this run's nonce.

@@ -55,7 +55,7 @@ async fn release(cx: &Context, scenario: &Scenario, lease: &Lease) -> drill_agen
         }
         ENVIRONMENT => {
             let place: Place = serde_json::from_value(lease.spec.clone()).map_err(|error| unreadable(lease, error))?;
-            scratches::open(&scenario.scratch)?.release(cx, &place).await.map(end)
+            scratches::open(&scenario.scratch, &scenario.verify)?.release(cx, &place).await.map(end)
         }
         CANARY => sources::open(&scenario.source, &cx.secrets)?.unplant(cx, &cx.run).await.map(end),
         SNAPSHOT => {

@@ -87,13 +87,13 @@ async fn the_canary_comes_back_and_is_no_difference() {
     assert_eq!(environed.differences(cx, &captured).await, [].into());
     let seen = environed.environment.canary(cx).await.expect("canary").expect("it came back");
     assert_eq!((seen.nonce.as_str(), seen.planted_at), ("it's 42", now));
-    let newest = environed.environment.newest(cx, None).await.expect("newest");
+    let newest = environed.environment.newest(cx, None, None).await.expect("newest");
     assert_eq!(newest.map(|(at, _)| at), Some(now));
     let sql = Newest::Sql("select max(at) from t".into());
-    let newest = environed.environment.newest(cx, Some(&sql)).await.expect("newest").expect("one");
+    let newest = environed.environment.newest(cx, Some(&sql), None).await.expect("newest").expect("one");
     assert_eq!(newest.0.to_string(), "2026-02-03T04:05:06Z");
     let wrong = Newest::Sql("select 'no time'".into());
-    assert_eq!(environed.environment.newest(cx, Some(&wrong)).await.expect_err("no time").kind(), Kind::Config);
+    assert_eq!(environed.environment.newest(cx, Some(&wrong), None).await.expect_err("no time").kind(), Kind::Config);
     environed.release(cx).await;
 
     assert_eq!(source.unplant(cx, &cx.run).await.expect("unplant"), Removal::Removed);

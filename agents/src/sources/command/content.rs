@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::digest;
 use bytes::Bytes;
 use drill_scenarios::Content;
 use jiff::Timestamp;
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
 
+use crate::digest::Digest;
 use crate::{Account, Context, Entry, EntryKind, Error, Format, Index, Kind, OpenReader, PathText, Result, tree};
 
 /// Pieces that wait to be looked at.
@@ -19,7 +19,7 @@ pub(super) enum Survey {
     /// An archive, read on a thread of its own.
     Tar(Sender<Result<Bytes>>, JoinHandle<Result<Surveyed>>),
     /// One file.
-    File { name: String, digest: digest::Context, size: u64 },
+    File { name: String, digest: Digest, size: u64 },
     /// A dump, which only its own server could read.
     Dump,
 }
@@ -36,9 +36,7 @@ impl Survey {
     pub(super) fn of(content: &Content, cx: &Context) -> Self {
         match content {
             Content::Tar => Self::archive(cx.clone()),
-            Content::File(name) => {
-                Self::File { name: name.clone(), digest: digest::Context::new(&digest::SHA256), size: 0 }
-            }
+            Content::File(name) => Self::File { name: name.clone(), digest: Digest::default(), size: 0 },
             Content::PgDump => Self::Dump,
         }
     }
@@ -87,7 +85,7 @@ impl Survey {
                 joined(&mut reading).await
             }
             Self::File { name, digest, size } => {
-                let kind = EntryKind::File { size, sha256: hex::encode(digest.finish()) };
+                let kind = EntryKind::File { size, sha256: digest.finish() };
                 let index = Index { entries: vec![written(&name, kind)], ..Index::new(Format::File(name)) };
                 Ok(Surveyed { index, newest_at: None })
             }

@@ -53,7 +53,7 @@ impl Home {
     }
 
     fn unpack(&self, archive: &[u8]) -> Result<Restored> {
-        let unpacked = unpack(&self.cx, &self.home.path().join("root"), archive);
+        let unpacked = unpack(&self.cx, &self.home.path().join("root"), archive, None);
         self.assert_untouched();
         unpacked
     }
@@ -197,7 +197,7 @@ async fn the_readers_own_error_outranks_what_the_cut_off_archive_looks_like() {
     let why = crate::Error::new(Kind::Corrupt, "segment 3 is not what was stored");
     let root = home.home.path().join("root");
     let failed =
-        crate::tree::restore(&home.cx, &root, trial::failing_reader(bytes, Some(why))).await.expect_err("failed");
+        crate::tree::restore(&home.cx, &root, trial::failing_reader(bytes, Some(why)), None).await.expect_err("failed");
     assert_eq!((failed.kind(), failed.to_string()), (Kind::Corrupt, "segment 3 is not what was stored".into()));
 }
 
@@ -209,7 +209,7 @@ fn a_full_disk_is_told_as_such() {
     for size in [100_000, 5_000_000] {
         let members: Vec<_> =
             (0..20).map(|n| member(EntryType::Regular, format!("{n}").as_bytes(), b"", &vec![7; size])).collect();
-        let full = unpack(&home.cx, &small, &archive(&members)[..]).expect_err("full");
+        let full = unpack(&home.cx, &small, &archive(&members)[..], None).expect_err("full");
         assert_eq!(full.kind(), Kind::Exhausted, "{full}");
     }
     super::run("umount", &[small.to_str().expect("utf8")]);

@@ -15,7 +15,7 @@ use crate::{
 };
 
 fn scratch(path: Option<PathBuf>) -> DirectoryScratch {
-    DirectoryScratch::open(&drill_scenarios::DirectoryScratch { path })
+    DirectoryScratch::open(&drill_scenarios::DirectoryScratch { path }, &drill_scenarios::Verify::default())
 }
 
 /// A home with a folder to take, and a context whose run's folder is beside it.
@@ -72,14 +72,14 @@ async fn a_tree_with_a_canary_and_a_database_in_use_goes_all_the_way() {
     let later = Context { run: "a-later-run".into(), ..cx.clone() };
     let observed = environment.observe(&later, &captured.index, Level::Content).await.expect("observed");
     assert_eq!(observed, captured.index, "another run that restores the snapshot passes over its canary");
-    let newest = environment.newest(&later, None).await.expect("newest").expect("a time");
+    let newest = environment.newest(&later, None, None).await.expect("newest").expect("a time");
     assert!(!newest.1.contains("canary"), "a canary is no data: {newest:?}");
     assert_eq!(environment.canary(&later).await.expect("read"), None, "it is not the later run's");
 
     let seen = environment.canary(&cx).await.expect("read").expect("seen");
     assert_eq!((seen.nonce, seen.planted_at), (canary.nonce, canary.planted_at));
     let sql = Newest::Sql("select max(at) from t".into());
-    let newest = environment.newest(&cx, Some(&sql)).await.expect("newest").expect("a time");
+    let newest = environment.newest(&cx, Some(&sql), None).await.expect("newest").expect("a time");
     assert_eq!(newest.0.to_string(), "2026-01-31T12:00:00Z");
     let rows = environment.query(&cx, "select count(*) from t", None).await.expect("rows");
     assert_eq!(rows.rows, [[Some("1".to_owned())]]);
@@ -158,12 +158,12 @@ async fn the_newest_data_is_the_newest_file_or_the_newest_that_is_asked_for() {
         (Some(Newest::Files("*/old".into())), Some(1_000), "log/old"),
         (Some(Newest::Files("none/**".into())), None, ""),
     ] {
-        let found = environment.newest(&cx, how.as_ref()).await.expect("newest");
+        let found = environment.newest(&cx, how.as_ref(), None).await.expect("newest");
         assert_eq!(found.as_ref().map(|(time, _)| time.as_second()), secs, "{how:?}");
         assert!(found.is_none_or(|(_, how)| how.contains(path)));
     }
     let sql = Newest::Sql("select 1".into());
-    assert_eq!(environment.newest(&cx, Some(&sql)).await.expect_err("no database").kind(), Kind::Config);
+    assert_eq!(environment.newest(&cx, Some(&sql), None).await.expect_err("no database").kind(), Kind::Config);
 }
 
 #[tokio::test]
@@ -233,8 +233,7 @@ async fn a_single_file_is_restored_and_compared_by_its_content() {
     let scratch = scratch(None);
     let place = scratch.place(&cx);
     let content = b"whatever a program writes".repeat(10_000);
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &content);
-    let kind = crate::EntryKind::File { size: content.len() as u64, sha256: hex::encode(digest) };
+    let kind = crate::EntryKind::File { size: content.len() as u64, sha256: crate::Sha256::of(&content) };
     let path = crate::PathText::new("dump.bin");
     let entry = crate::Entry { path, kind, mode: 0, uid: 5, gid: 5, mtime_ns: 5, xattrs: BTreeMap::new() };
     let index = Index { entries: vec![entry], ..Index::new(Format::File("dump.bin".into())) };

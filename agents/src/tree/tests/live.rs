@@ -43,7 +43,7 @@ fn big_file(path: &Path) -> File {
 async fn told(home: &Path, captured: Captured, stream: Vec<u8>) -> Vec<(String, String)> {
     let (cx, to) = (trial::context(home), home.join("to"));
     tree::make_root(&to).expect("root");
-    tree::restore(&cx, &to, trial::reader(stream)).await.expect("restored");
+    tree::restore(&cx, &to, trial::reader(stream), None).await.expect("restored");
     assert_same(&cx, &to, &captured.index);
     captured.notes.into_iter().map(|note| (note.subject, note.statement)).collect()
 }
@@ -98,6 +98,8 @@ async fn what_vanishes_or_turns_into_a_link_is_not_followed() {
         std::fs::create_dir(folder).expect("folder");
     }
     big_file(&root.join("a"));
+    // More than is read ahead while the big file is stored.
+    (0..2_000).for_each(|n| std::fs::write(root.join(format!("b{n}")), "x").expect("file"));
     std::fs::write(root.join("gone-file"), "x").expect("file");
     std::fs::write(outside.join("secret"), "secret").expect("file");
     let (captured, stream) = captured_while(&root, home.path(), || {

@@ -36,7 +36,7 @@ async fn captured(cx: &Context, root: &Path) -> (Captured, Vec<u8>) {
 /// What is below a root now.
 fn observed(cx: &Context, root: &Path, like: &Index) -> Result<Index> {
     let opened = super::open_root(root).expect("a root");
-    let mut entries = super::observe(cx, opened, Level::Content)?;
+    let mut entries = super::observe(cx, opened, Level::Content, None)?.entries;
     super::in_shape_of(like, &mut entries);
     Ok(Index { entries, ..Index::new(like.format.clone()) })
 }

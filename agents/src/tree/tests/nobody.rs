@@ -52,7 +52,7 @@ fn a_nasty_tree_comes_back_equal_without_being_root() {
         let cx = trial::context(&home);
         let (taken, stream) = captured(&cx, &from).await;
         tree::make_root(&to).expect("root");
-        let restored = tree::restore(&cx, &to, trial::reader(stream)).await.expect("restored");
+        let restored = tree::restore(&cx, &to, trial::reader(stream), None).await.expect("restored");
         assert_eq!(restored.notes, []);
         assert_same(&cx, &to, &taken.index);
     });
@@ -80,7 +80,7 @@ fn what_root_took_is_restored_and_compared_but_for_owners() {
     tree::make_root(&to).expect("root");
     runtime().block_on(async {
         let stream = std::fs::read(home.join("stream")).expect("stream");
-        let restored = tree::restore(&cx, &to, trial::reader(stream)).await.expect("restored");
+        let restored = tree::restore(&cx, &to, trial::reader(stream), None).await.expect("restored");
         assert!(
             restored.notes.iter().any(|note| note.subject == "owned" && note.statement.contains("owner")),
             "{restored:?}"

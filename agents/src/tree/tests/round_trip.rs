@@ -21,7 +21,7 @@ async fn a_nasty_tree_comes_back_equal() {
     assert!(stream.len() < 12 << 20, "holes are stored: {}", stream.len());
 
     tree::make_root(&to).expect("root");
-    let restored = tree::restore(&cx, &to, trial::reader(stream)).await.expect("restored");
+    let restored = tree::restore(&cx, &to, trial::reader(stream), None).await.expect("restored");
     assert_eq!(restored, crate::Restored::default());
     assert_same(&cx, &to, &taken.index);
     let sparse = std::fs::metadata(to.join("sparse")).expect("sparse file");
@@ -80,13 +80,13 @@ async fn what_the_systems_tar_packs_is_unpacked_alike_in_each_of_its_formats() {
         let to = home.path().join(name);
         tree::make_root(&to).expect("root");
         let stream = packed(&from, &[&pax[..], &[with]].concat());
-        tree::restore(&cx, &to, trial::reader(stream)).await.expect(name);
+        tree::restore(&cx, &to, trial::reader(stream), None).await.expect(name);
         assert_same(&cx, &to, &taken.index);
     }
     let to = home.path().join("gnu");
     tree::make_root(&to).expect("root");
     let stream = packed(&from, &["--numeric-owner", "--sparse", "--format=gnu"]);
-    tree::restore(&cx, &to, trial::reader(stream)).await.expect("gnu");
+    tree::restore(&cx, &to, trial::reader(stream), None).await.expect("gnu");
     let mut known = taken.index.clone();
     for entry in &mut known.entries {
         // The GNU format holds neither of these.
@@ -108,6 +108,6 @@ async fn an_empty_folder_is_a_tree_too() {
     assert_eq!(taken.index.entries.len(), 1);
     assert_eq!(taken.index.entries[0].kind, EntryKind::Directory);
     tree::make_root(&to).expect("root");
-    tree::restore(&cx, &to, trial::reader(stream)).await.expect("restored");
+    tree::restore(&cx, &to, trial::reader(stream), None).await.expect("restored");
     assert_same(&cx, &to, &taken.index);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{Clock, Error, Kind, Result, Secrets};
+use crate::{Clock, Error, Kind, Limits, Result, Secrets};
 
 /// What every act is handed.
 #[derive(Debug, Clone)]
@@ -26,10 +26,12 @@ pub struct Context {
     pub timings: Arc<Timings>,
     /// Where secrets are looked up and scrubbed from texts.
     pub secrets: Arc<Secrets>,
+    /// What may be taken of source and vault.
+    pub limits: Limits,
 }
 
 impl Context {
-    /// A context for one run.
+    /// A context for one run, without limits.
     pub fn new(run: impl Into<String>, folder: &Path, clock: Clock, secrets: Arc<Secrets>) -> Self {
         Self {
             run: run.into(),
@@ -39,7 +41,14 @@ impl Context {
             progress: Arc::default(),
             timings: Arc::default(),
             secrets,
+            limits: Limits::default(),
         }
+    }
+
+    /// The same, under these limits.
+    #[must_use]
+    pub fn limited(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Fails with [`Kind::Interrupted`] once the run was asked to stop.

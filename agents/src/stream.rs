@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::buffers::{Buffers, SEGMENT_BYTES};
+use crate::pace::Pace;
 use crate::{Error, Kind, Result};
 
 /// Takes the plain stream of a capture and hands it on in segments to be sealed.
@@ -20,13 +21,19 @@ pub struct SealWriter {
     segment: Option<Vec<u8>>,
     buffers: Buffers,
     written: u64,
+    pace: Option<Pace>,
 }
 
 impl SealWriter {
     /// A writer and the queue of its segments, `depth` of them at most.
     pub(crate) fn new(depth: usize) -> (Self, mpsc::Receiver<Bytes>) {
         let (segments, queue) = mpsc::channel(depth);
-        (Self { segments, segment: None, buffers: Buffers::default(), written: 0 }, queue)
+        (Self { segments, segment: None, buffers: Buffers::default(), written: 0, pace: None }, queue)
+    }
+
+    /// The same, taking bytes at this pace: whoever reads the source for it is held back.
+    pub(crate) fn paced(self, pace: Option<Pace>) -> Self {
+        Self { pace, ..self }
     }
 
     /// Bytes written so far: the offset in the stream of what comes next.
@@ -40,8 +47,12 @@ impl SealWriter {
     /// [`Kind::Unavailable`] if sealing or storing stopped; its own error says why.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
-            let taken = self.take(&mut bytes);
-            if let Some(full) = taken {
+            let now = self.portion(&mut bytes);
+            if let Some(pace) = &self.pace {
+                pace.pass(now.len()).await;
+                self.go_on()?;
+            }
+            if let Some(full) = self.take(now) {
                 self.segments.send(full).await.map_err(|_| stopped())?;
             }
         }
@@ -54,8 +65,12 @@ impl SealWriter {
     /// As for [`SealWriter::write`].
     pub fn write_blocking(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
-            let taken = self.take(&mut bytes);
-            if let Some(full) = taken {
+            let now = self.portion(&mut bytes);
+            if let Some(pace) = &self.pace {
+                pace.pass_blocking(now.len());
+                self.go_on()?;
+            }
+            if let Some(full) = self.take(now) {
                 self.segments.blocking_send(full).map_err(|_| stopped())?;
             }
         }
@@ -91,14 +106,25 @@ impl SealWriter {
         Ok(self.written)
     }
 
-    /// Moves bytes into the segment at hand; returns it when it is full.
-    fn take(&mut self, bytes: &mut &[u8]) -> Option<Bytes> {
+    /// Splits off what the segment at hand has room for and the pace lets pass at once.
+    fn portion<'a>(&self, bytes: &mut &'a [u8]) -> &'a [u8] {
+        let room = SEGMENT_BYTES - self.segment.as_ref().map_or(0, Vec::len);
+        let most = self.pace.as_ref().map_or(room, |pace| pace.piece().min(room));
+        let (now, later) = bytes.split_at(most.min(bytes.len()));
+        *bytes = later;
+        now
+    }
+
+    /// Whoever is held back must notice that nobody takes the stream any more.
+    fn go_on(&self) -> Result<()> {
+        if self.segments.is_closed() { Err(stopped()) } else { Ok(()) }
+    }
+
+    /// Moves a portion into the segment at hand; returns it when it is full.
+    fn take(&mut self, now: &[u8]) -> Option<Bytes> {
         let segment = self.segment.get_or_insert_with(|| self.buffers.take());
-        let room = SEGMENT_BYTES - segment.len();
-        let (now, later) = bytes.split_at(room.min(bytes.len()));
         segment.extend_from_slice(now);
         self.written += now.len() as u64;
-        *bytes = later;
         let full = self.segment.take_if(|segment| segment.len() == SEGMENT_BYTES)?;
         Some(self.buffers.share(full))
     }
@@ -254,6 +280,26 @@ mod tests {
             reader.blocking().read(&mut [0; 4]).expect_err("an error each time");
         }
         assert_eq!(reader.take_error().expect("kept").kind(), Kind::Corrupt);
+    }
+
+    #[tokio::test]
+    async fn a_paced_writer_holds_whoever_writes_back_and_notices_that_nobody_takes_it_any_more() {
+        let clock = crate::Clock::system();
+        let pace = || Some(Pace::new("8MiB/s".parse().expect("rate"), &clock));
+        let (writer, mut queue) = SealWriter::new(4);
+        let (mut writer, bytes) = (writer.paced(pace()), vec![7; 4 << 20]);
+        let before = clock.elapsed();
+        writer.write(&bytes).await.expect("written");
+        writer.on_thread(move |writer| writer.write_blocking(&bytes)).await.expect("written");
+        let took = clock.elapsed() - before;
+        assert!(took >= std::time::Duration::from_millis(850), "8 MiB in {took:?}");
+        assert_eq!(writer.finish().await.expect("finished"), 8 << 20);
+        assert_eq!(queue.recv().await.map(|segment| segment.len()), Some(8 << 20), "in one segment all the same");
+
+        let (writer, queue) = SealWriter::new(4);
+        drop(queue);
+        let error = writer.paced(pace()).write(&[7; SEGMENT_BYTES - 1]).await.expect_err("before the segment is full");
+        assert_eq!(error.to_string(), "sealing and storing has stopped");
     }
 
     #[tokio::test]

@@ -127,7 +127,7 @@ impl Plan {
         let scratch = scratches::open(&scenario.scratch)?;
         let place = scratch.place(cx);
         scratch.admit(cx, &place, &source_identity, &sources::format(&scenario.source)).await?;
-        let vault = Vault::open(&scenario.vault, &cx.secrets)?;
+        let vault = Vault::open(&scenario.vault, &cx.secrets)?.within(cx);
         if let Some(folder) = vault.folder() {
             source.admit_vault(folder)?;
         }

@@ -64,6 +64,7 @@ impl Sealing {
             None => None,
         };
         let (writer, queue) = SealWriter::new(1);
+        let writer = writer.paced(cx.limits.source.clone());
         let stop = cx.cancel.child_token();
         let segments = tokio::spawn(store_segments(shelf.clone(), queue, cx.clone(), stop.clone()));
         let recipients = keys.recipients();

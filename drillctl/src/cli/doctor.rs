@@ -79,7 +79,8 @@ async fn scenario(options: &Options, file: ScenarioFile, findings: &mut Vec<Find
     let vault = async {
         let vault = Vault::open(&scenario.vault, &secrets)?;
         vault.probe_write(&cx).await?;
-        Ok::<_, drill_agents::Error>(format!("{} can be written", vault.location()))
+        let header = if vault.capabilities().conditional_writes { "" } else { "; it may overwrite what is there" };
+        Ok::<_, drill_agents::Error>(format!("{} can be written{header}", vault.location()))
     };
     look("vault", vault.await.map_err(Failure::from));
     let scratch = async {

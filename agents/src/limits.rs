@@ -73,8 +73,16 @@ impl Limits {
         ionice.map_or(Ok(()), process::ionice_this_thread)
     }
 
+    /// Tries on a thread that ends at once whether threads can be lowered so. It needs a runtime about it.
+    ///
+    /// # Errors
+    /// As for [`Limits::lower_this_thread`].
+    pub fn prove(&self) -> Result<()> {
+        process::lowered(self, || ())
+    }
+
     /// Whether anything is put behind others at all.
-    pub(crate) fn lower(&self) -> bool {
+    pub(crate) fn lowers(&self) -> bool {
         self.priority.is_some()
     }
 }

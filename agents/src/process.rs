@@ -24,8 +24,8 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 
 pub use self::marked::{any_marked, stop_marked};
 use self::output::{Tail, beside, collect};
-use self::priority::lowered;
-pub(crate) use self::{marked::stop_carrying, output::each_line, priority::ionice_this_thread};
+pub(crate) use self::priority::{ionice_this_thread, lowered};
+pub(crate) use self::{marked::stop_carrying, output::each_line};
 use crate::{Account, Context, Error, Kind, Limits, Result};
 
 /// Where programs are looked for if the environment doesn't say.
@@ -41,7 +41,7 @@ pub struct Program {
     folder: Option<PathBuf>,
     account: Option<Account>,
     output: Option<PathBuf>,
-    limits: Option<Limits>,
+    lowered: Option<Limits>,
 }
 
 /// What a program that ended has left.
@@ -65,7 +65,7 @@ impl Program {
             ("LANG".into(), "C.UTF-8".into()),
             ("LC_ALL".into(), "C.UTF-8".into()),
         ]);
-        Self { argv: vec![program.as_ref().into()], env, folder: None, account: None, output: None, limits: None }
+        Self { argv: vec![program.as_ref().into()], env, folder: None, account: None, output: None, lowered: None }
     }
 
     /// With one more argument.
@@ -106,7 +106,7 @@ impl Program {
     /// Run behind others who want the processor and the disk, as the limits say: for what reads a source.
     #[must_use]
     pub(crate) fn lowered(mut self, limits: &Limits) -> Self {
-        self.limits = limits.lower().then(|| limits.clone());
+        self.lowered = limits.lowers().then(|| limits.clone());
         self
     }
 
@@ -178,7 +178,7 @@ impl Program {
             None => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
         };
         tracing::debug!(program = name, folder = ?self.folder, "starting");
-        let started = match &self.limits {
+        let started = match &self.lowered {
             None => command.spawn(),
             Some(limits) => lowered(limits, || command.spawn())?,
         };

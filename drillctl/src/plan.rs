@@ -133,6 +133,7 @@ impl Plan {
         }
         let estimate = match choice {
             Choice::Capture => {
+                cx.limits.prove()?;
                 vault.probe_write(cx).await?;
                 source.estimate(cx).await?
             }

@@ -9,7 +9,7 @@ use super::how;
 use crate::{Error, Kind, Limits, Result};
 
 /// Runs `start` on a thread of its own that stands behind others: what is started there inherits that.
-pub(super) fn lowered<T: Send>(limits: &Limits, start: impl FnOnce() -> T + Send) -> Result<T> {
+pub(crate) fn lowered<T: Send>(limits: &Limits, start: impl FnOnce() -> T + Send) -> Result<T> {
     let runtime = Handle::current();
     let work = || {
         let _here = runtime.enter();

@@ -26,7 +26,8 @@ const SHARERS: u64 = 8;
 pub(super) struct Act<'a> {
     doing: &'static str,
     path: &'a str,
-    bytes: u64,
+    /// Bytes that it moves.
+    pub(super) bytes: u64,
     reached: AtomicU64,
 }
 
@@ -41,7 +42,7 @@ impl<'a> Act<'a> {
         Self { bytes, ..self }
     }
 
-    /// Tells that the next attempt goes on from this byte.
+    /// Tells that it has got to this byte, and that the next attempt goes on from there.
     pub(super) fn reach(&self, byte: u64) {
         self.reached.store(byte, Ordering::Relaxed);
     }
@@ -62,7 +63,7 @@ impl Vault {
             };
             let reached = act.reached.load(Ordering::Relaxed);
             tried = if reached >= from + SLOWEST { 1 } else { tried + 1 };
-            from = reached;
+            from = from.max(reached);
             if tried == ATTEMPTS || !error.is_temporary() {
                 return Err(error);
             }

@@ -3,8 +3,6 @@
 //! OpenDAL's own retrying goes on with a writer that has failed, which can close well with a part missing. Here every attempt to
 //! write begins the whole file anew, and compares the length that the vault then tells. Reading goes on where it was cut.
 
-use std::ops::Range;
-
 use bytes::Bytes;
 use futures::TryStreamExt;
 use futures::lock::Mutex;
@@ -107,23 +105,17 @@ impl Vault {
         let (at, act) = (self.at(path), Act::new("reading", path).of(length));
         // It outlasts an attempt that is cut, and the next one goes on with it.
         let read = Mutex::new(buffers.take());
-        self.attempt(&act, || async {
-            let mut read = read.lock().await;
-            let done = self.read_on(&at, length, &mut read).await;
-            act.reach(read.len() as u64);
-            done
-        })
-        .await?;
+        self.attempt(&act, || async { self.read_on(&act, &at, &mut *read.lock().await).await }).await?;
         Ok(buffers.share(read.into_inner()))
     }
 
     /// Reads what is not in `read` yet.
-    async fn read_on(&self, at: &str, length: u64, read: &mut Vec<u8>) -> opendal::Result<()> {
-        let from = read.len() as u64;
+    async fn read_on(&self, act: &Act<'_>, at: &str, read: &mut Vec<u8>) -> opendal::Result<()> {
+        let (from, length) = (read.len() as u64, act.bytes);
         if from == length {
             return Ok(());
         }
-        let asked = self.read_range(at, from..length, read).await;
+        let asked = self.read_rest(act, at, read).await;
         let came = read.len() as u64;
         if came > length {
             // It was not the rest that came, and nothing of it can be told from what belongs there.
@@ -138,16 +130,18 @@ impl Vault {
         }
     }
 
-    /// Appends these bytes of a file, asked for in one request.
-    async fn read_range(&self, at: &str, range: Range<u64>, read: &mut Vec<u8>) -> opendal::Result<()> {
+    /// Appends the bytes from there on, asked for in one request.
+    async fn read_rest(&self, act: &Act<'_>, at: &str, read: &mut Vec<u8>) -> opendal::Result<()> {
         // A folder is read in pieces; from elsewhere the pieces come as the network brings them.
         let options = ReaderOptions { chunk: self.folder.is_some().then_some(PIECE), ..ReaderOptions::default() };
-        let mut pieces = self.operator.reader_options(at, options).await?.into_stream(range).await?;
+        let rest = read.len() as u64..act.bytes;
+        let mut pieces = self.operator.reader_options(at, options).await?.into_stream(rest).await?;
         while let Some(piece) = pieces.try_next().await? {
             if let Some(pace) = &self.limits.vault {
                 pace.pass(piece.len()).await;
             }
             piece.for_each(|part| read.extend_from_slice(&part));
+            act.reach(read.len() as u64);
         }
         Ok(())
     }

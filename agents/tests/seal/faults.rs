@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use drill_agents::{Format, Index, Kind, Limits, SEGMENT_BYTES, Vault};
+use drill_agents::{Context, Format, Index, Kind, Limits, SEGMENT_BYTES, Vault};
 use drill_scenarios::Checksum;
 
 use super::proxy::{Fault, Proxy, Seen};
@@ -37,6 +37,11 @@ impl Scene {
 
     async fn store(&self, vault: &Vault, id: &str) -> drill_agents::Result<drill_agents::seal::Stored> {
         store(&self.home, (vault, &self.home.keys), id, &self.plain, &Index::new(Format::Tar)).await
+    }
+
+    /// The run under these limits.
+    fn limited(&self, written: &drill_scenarios::Limits) -> Context {
+        self.home.cx.clone().limited(Limits::new(written, &self.home.cx.clock))
     }
 
     /// Stores without any fault.
@@ -246,9 +251,7 @@ async fn a_run_that_is_asked_to_stop_does_not_try_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bandwidth_is_kept_both_ways_and_evenly() {
     let scene = Scene::new().await;
-    let written = drill_scenarios::Limits { bandwidth: Some("16MiB/s".parse().expect("rate")), ..Default::default() };
-    let cx = scene.home.cx.clone();
-    let limited = cx.clone().limited(Limits::new(&written, &cx.clock));
+    let (cx, limited) = (&scene.home.cx, scene.limited(&bandwidth("16MiB/s")));
     let (vault, proxy) = scene.faulty(|_, _| None).await;
     let vault = vault.within(&limited);
     let before = cx.clock.elapsed();
@@ -256,6 +259,11 @@ async fn a_bandwidth_is_kept_both_ways_and_evenly() {
     let (stored, at_least) = (cx.clock.elapsed() - before, Duration::from_millis(1_850));
     assert!(stored >= at_least, "32 MiB in {stored:?}");
     assert!(proxy.seen("PUT", SECOND)[0].header("transfer-encoding").is_none());
+    let on_the_way = proxy.longest_upload();
+    assert!(
+        on_the_way >= Duration::from_millis(850),
+        "16 MiB went out in {on_the_way:?}, however long they had waited"
+    );
     let before = cx.clock.elapsed();
     assert!(scene.read(&vault, "s-1").await.expect("read") == scene.plain);
     let read = cx.clock.elapsed() - before;
@@ -263,16 +271,35 @@ async fn a_bandwidth_is_kept_both_ways_and_evenly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_with_a_limited_upload_is_dealt_with_as_with_any_other() {
+    let scene = Scene::new().await;
+    let faults = [Fault::CutUpload(5 << 20), Fault::Answer(503), Fault::FlipUpload(7)];
+    let (vault, proxy) = scene.faulty(move |seen, n| faults.get(n).copied().filter(|_| seen.is("PUT", SECOND))).await;
+    let limited = scene.limited(&bandwidth("1GiB/s"));
+    scene.store(&vault.within(&limited), "s-1").await.expect("stored");
+    assert_eq!(proxy.seen("PUT", SECOND).len(), 4);
+    assert!(scene.is_whole("s-1").await);
+
+    let (vault, _) = scene.faulty(|seen, _| (seen.method == "PUT").then_some(Fault::Answer(403))).await;
+    let error = vault.within(&limited).probe_write(&scene.home.cx).await.expect_err("refused");
+    assert_eq!(error.kind(), Kind::Denied, "{}", words(&error));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_more_requests_are_under_way_than_the_scenario_allows() {
     let scene = Scene::new().await;
-    let written = drill_scenarios::Limits { concurrency: std::num::NonZero::new(1), ..Default::default() };
-    let limited = scene.home.cx.clone().limited(Limits::new(&written, &scene.home.cx.clock));
+    let limited =
+        scene.limited(&drill_scenarios::Limits { concurrency: std::num::NonZero::new(1), ..Default::default() });
     let (vault, proxy) = scene.faulty(|_, _| Some(Fault::Slow(1))).await;
     scene.store(&vault, "s-1").await.expect("stored");
     assert!(proxy.most_at_once() > 1, "without a limit several are");
     let (vault, proxy) = scene.faulty(|_, _| Some(Fault::Slow(1))).await;
     scene.store(&vault.within(&limited), "s-2").await.expect("stored");
     assert_eq!(proxy.most_at_once(), 1);
+}
+
+fn bandwidth(rate: &str) -> drill_scenarios::Limits {
+    drill_scenarios::Limits { bandwidth: Some(rate.parse().expect("rate")), ..Default::default() }
 }
 
 /// Stores while somebody else's header appears under the same id before the last step.

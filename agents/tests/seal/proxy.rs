@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -77,6 +77,7 @@ struct Log {
     seen: Vec<Seen>,
     under_way: usize,
     most_at_once: usize,
+    longest_upload: Duration,
 }
 
 impl Proxy {
@@ -105,6 +106,11 @@ impl Proxy {
     pub(super) fn most_at_once(&self) -> usize {
         self.log.lock().expect("log").most_at_once
     }
+
+    /// How long the body of an upload was on its way, at most.
+    pub(super) fn longest_upload(&self) -> Duration {
+        self.log.lock().expect("log").longest_upload
+    }
 }
 
 impl Log {
@@ -131,7 +137,12 @@ async fn pass(mut client: TcpStream, server: SocketAddr, choose: &Choose, log: &
     let mut server = TcpStream::connect(server).await?;
     server.write_all(closing(&seen.head).as_bytes()).await?;
     let cut = matches!(fault, Some(Fault::CutUpload(_)));
+    let begins = Instant::now();
     body.pass(&mut client, &mut server, begun, seen.body).await?;
+    {
+        let mut log = log.lock().expect("log");
+        log.longest_upload = log.longest_upload.max(begins.elapsed());
+    }
     if cut {
         return Ok(());
     }

@@ -17,15 +17,9 @@ pub struct Limits {
     pub(crate) vault: Option<Pace>,
     /// One permit a request to the vault.
     pub(crate) requests: Option<Arc<Semaphore>>,
-    priority: Option<Priority>,
+    /// Of those who read the source, where it is not that of all others.
+    pub(crate) priority: Option<Priority>,
     recovery: Vec<String>,
-}
-
-/// Behind whom reading the source stands.
-#[derive(Debug, Clone, Copy)]
-struct Priority {
-    nice: u8,
-    ionice: Option<IoClass>,
 }
 
 impl Limits {
@@ -60,17 +54,7 @@ impl Limits {
     /// # Errors
     /// [`Kind::Config`] if `ionice` is asked for and not installed; [`Kind::Denied`] where the system forbids it.
     pub fn lower_this_thread(&self) -> Result<()> {
-        let Some(Priority { nice, ionice }) = self.priority else { return Ok(()) };
-        // To Linux this is the calling thread, not the whole process. One that is nicer already stays so.
-        let denied = |error: rustix::io::Errno| {
-            Error::new(Kind::Denied, format!("setting a thread's nice value to {nice}"))
-                .because(std::io::Error::from(error))
-        };
-        let now = rustix::process::getpriority_process(None).map_err(denied)?;
-        if now < nice.into() {
-            rustix::process::setpriority_process(None, nice.into()).map_err(denied)?;
-        }
-        ionice.map_or(Ok(()), process::ionice_this_thread)
+        self.priority.map_or(Ok(()), Priority::lower_this_thread)
     }
 
     /// Tries on a thread that ends at once whether threads can be lowered so. It needs a runtime about it.
@@ -78,12 +62,30 @@ impl Limits {
     /// # Errors
     /// As for [`Limits::lower_this_thread`].
     pub fn prove(&self) -> Result<()> {
-        process::lowered(self, || ())
+        self.priority.map_or(Ok(()), |priority| process::lowered(priority, || ()))
     }
+}
 
-    /// Whether anything is put behind others at all.
-    pub(crate) fn lowers(&self) -> bool {
-        self.priority.is_some()
+/// Behind whom those stand who read the source.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Priority {
+    nice: u8,
+    ionice: Option<IoClass>,
+}
+
+impl Priority {
+    /// As [`Limits::lower_this_thread`].
+    pub(crate) fn lower_this_thread(self) -> Result<()> {
+        let Self { nice, ionice } = self;
+        let denied = |error: rustix::io::Errno| {
+            Error::new(Kind::Denied, format!("setting a thread's nice value to {nice}"))
+                .because(std::io::Error::from(error))
+        };
+        // To Linux this is the calling thread, not the whole process. One that is nicer already stays so.
+        if rustix::process::getpriority_process(None).map_err(denied)? < nice.into() {
+            rustix::process::setpriority_process(None, nice.into()).map_err(denied)?;
+        }
+        ionice.map_or(Ok(()), process::ionice_this_thread)
     }
 }
 

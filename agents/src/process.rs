@@ -26,6 +26,7 @@ pub use self::marked::{any_marked, stop_marked};
 use self::output::{Tail, beside, collect};
 pub(crate) use self::priority::{ionice_this_thread, lowered};
 pub(crate) use self::{marked::stop_carrying, output::each_line};
+use crate::limits::Priority;
 use crate::{Account, Context, Error, Kind, Limits, Result};
 
 /// Where programs are looked for if the environment doesn't say.
@@ -41,7 +42,7 @@ pub struct Program {
     folder: Option<PathBuf>,
     account: Option<Account>,
     output: Option<PathBuf>,
-    lowered: Option<Limits>,
+    priority: Option<Priority>,
 }
 
 /// What a program that ended has left.
@@ -65,7 +66,7 @@ impl Program {
             ("LANG".into(), "C.UTF-8".into()),
             ("LC_ALL".into(), "C.UTF-8".into()),
         ]);
-        Self { argv: vec![program.as_ref().into()], env, folder: None, account: None, output: None, lowered: None }
+        Self { argv: vec![program.as_ref().into()], env, folder: None, account: None, output: None, priority: None }
     }
 
     /// With one more argument.
@@ -106,7 +107,7 @@ impl Program {
     /// Run behind others who want the processor and the disk, as the limits say: for what reads a source.
     #[must_use]
     pub(crate) fn lowered(mut self, limits: &Limits) -> Self {
-        self.lowered = limits.lowers().then(|| limits.clone());
+        self.priority = limits.priority;
         self
     }
 
@@ -178,9 +179,9 @@ impl Program {
             None => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
         };
         tracing::debug!(program = name, folder = ?self.folder, "starting");
-        let started = match &self.lowered {
+        let started = match self.priority {
             None => command.spawn(),
-            Some(limits) => lowered(limits, || command.spawn())?,
+            Some(priority) => lowered(priority, || command.spawn())?,
         };
         let mut child = started.map_err(|cause| self.not_started(cause))?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);

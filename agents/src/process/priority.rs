@@ -6,14 +6,15 @@ use drill_scenarios::IoClass;
 use tokio::runtime::Handle;
 
 use super::how;
-use crate::{Error, Kind, Limits, Result};
+use crate::limits::Priority;
+use crate::{Error, Kind, Result};
 
 /// Runs `start` on a thread of its own that stands behind others: what is started there inherits that.
-pub(crate) fn lowered<T: Send>(limits: &Limits, start: impl FnOnce() -> T + Send) -> Result<T> {
+pub(crate) fn lowered<T: Send>(priority: Priority, start: impl FnOnce() -> T + Send) -> Result<T> {
     let runtime = Handle::current();
     let work = || {
         let _here = runtime.enter();
-        limits.lower_this_thread().map(|()| start())
+        priority.lower_this_thread().map(|()| start())
     };
     match std::thread::scope(|scope| scope.spawn(work).join()) {
         Ok(done) => done,

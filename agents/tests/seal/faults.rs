@@ -251,19 +251,16 @@ async fn a_run_that_is_asked_to_stop_does_not_try_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bandwidth_is_kept_both_ways_and_evenly() {
     let scene = Scene::new().await;
-    let (cx, limited) = (&scene.home.cx, scene.limited(&bandwidth("16MiB/s")));
+    let (cx, limited) = (&scene.home.cx, scene.limited(&bandwidth("8MiB/s")));
     let (vault, proxy) = scene.faulty(|_, _| None).await;
     let vault = vault.within(&limited);
     let before = cx.clock.elapsed();
     scene.store(&vault, "s-1").await.expect("stored");
-    let (stored, at_least) = (cx.clock.elapsed() - before, Duration::from_millis(1_850));
+    let (stored, at_least) = (cx.clock.elapsed() - before, Duration::from_millis(3_800));
     assert!(stored >= at_least, "32 MiB in {stored:?}");
     assert!(proxy.seen("PUT", SECOND)[0].header("transfer-encoding").is_none());
-    let on_the_way = proxy.longest_upload();
-    assert!(
-        on_the_way >= Duration::from_millis(850),
-        "16 MiB went out in {on_the_way:?}, however long they had waited"
-    );
+    let pause = proxy.longest_pause();
+    assert!(pause < Duration::from_millis(1_200), "it came in bursts, {pause:?} apart");
     let before = cx.clock.elapsed();
     assert!(scene.read(&vault, "s-1").await.expect("read") == scene.plain);
     let read = cx.clock.elapsed() - before;

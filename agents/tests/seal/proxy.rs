@@ -77,7 +77,7 @@ struct Log {
     seen: Vec<Seen>,
     under_way: usize,
     most_at_once: usize,
-    longest_upload: Duration,
+    longest_pause: Duration,
 }
 
 impl Proxy {
@@ -107,9 +107,9 @@ impl Proxy {
         self.log.lock().expect("log").most_at_once
     }
 
-    /// How long the body of an upload was on its way, at most.
-    pub(super) fn longest_upload(&self) -> Duration {
-        self.log.lock().expect("log").longest_upload
+    /// How long nothing came of an upload that was under way, at most.
+    pub(super) fn longest_pause(&self) -> Duration {
+        self.log.lock().expect("log").longest_pause
     }
 }
 
@@ -127,7 +127,7 @@ async fn pass(mut client: TcpStream, server: SocketAddr, choose: &Choose, log: &
     let (head, begun) = head(&mut client).await?;
     let seen = Seen::of(head);
     let fault = log.lock().expect("log").begin(&seen, choose);
-    let mut body = Body { fault, done: 0 };
+    let mut body = Body { fault, done: 0, paused: Duration::ZERO };
     if let Some(Fault::Answer(status)) = fault {
         body.drain(&mut client, begun.len(), seen.body).await?;
         log.lock().expect("log").under_way -= 1;
@@ -137,11 +137,10 @@ async fn pass(mut client: TcpStream, server: SocketAddr, choose: &Choose, log: &
     let mut server = TcpStream::connect(server).await?;
     server.write_all(closing(&seen.head).as_bytes()).await?;
     let cut = matches!(fault, Some(Fault::CutUpload(_)));
-    let begins = Instant::now();
     body.pass(&mut client, &mut server, begun, seen.body).await?;
     {
         let mut log = log.lock().expect("log");
-        log.longest_upload = log.longest_upload.max(begins.elapsed());
+        log.longest_pause = log.longest_pause.max(body.paused);
     }
     if cut {
         return Ok(());
@@ -153,7 +152,7 @@ async fn pass(mut client: TcpStream, server: SocketAddr, choose: &Choose, log: &
     log.lock().expect("log").under_way -= 1;
     let (head, begun) = answer?;
     client.write_all(shortened(&head, fault).as_bytes()).await?;
-    Body { fault, done: 0 }.answer(&mut server, &mut client, begun).await
+    Body { fault, done: 0, paused: Duration::ZERO }.answer(&mut server, &mut client, begun).await
 }
 
 /// Reads up to the end of the head; what came of the body is given with it.
@@ -189,6 +188,8 @@ fn shortened(head: &str, fault: Option<Fault>) -> String {
 struct Body {
     fault: Option<Fault>,
     done: usize,
+    /// How long nothing came, at most.
+    paused: Duration,
 }
 
 impl Body {
@@ -214,7 +215,9 @@ impl Body {
         self.piece(&mut begun, flip, cut, to).await?;
         while self.done < cut {
             let mut piece = vec![0; PIECE.min(length - self.done)];
+            let since = Instant::now();
             let count = from.read(&mut piece).await?;
+            self.paused = self.paused.max(since.elapsed());
             if count == 0 {
                 return Err(std::io::ErrorKind::UnexpectedEof.into());
             }

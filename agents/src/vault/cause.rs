@@ -42,7 +42,7 @@ fn io_error(doing: &str, subject: &str, cause: &io::Error) -> Error {
     let error = Error::io(doing, subject, told);
     match error.kind() {
         Kind::Exhausted => error.hint("Make room in the vault, or name another one."),
-        Kind::Unavailable => error.temporary(),
+        Kind::Unavailable | Kind::TimedOut => error.temporary(),
         _ => error,
     }
 }

@@ -9,6 +9,7 @@ mod damage;
 mod directory;
 mod disk;
 mod examples;
+mod limits;
 mod postgres;
 mod secrets;
 mod sqlite;

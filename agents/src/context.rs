@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{Clock, Error, Kind, Result, Secrets};
+use crate::{Clock, Error, Kind, Limits, Result, Secrets};
 
 /// What every act is handed.
 #[derive(Debug, Clone)]
@@ -28,10 +28,12 @@ pub struct Context {
     pub secrets: Arc<Secrets>,
     /// Keep memory under 128 MiB at the price of speed, instead of under 256 MiB.
     pub low_memory: bool,
+    /// What may be taken of source and vault.
+    pub limits: Limits,
 }
 
 impl Context {
-    /// A context for one run.
+    /// A context for one run, without limits.
     pub fn new(run: impl Into<String>, folder: &Path, clock: Clock, secrets: Arc<Secrets>) -> Self {
         Self {
             run: run.into(),
@@ -42,7 +44,14 @@ impl Context {
             timings: Arc::default(),
             secrets,
             low_memory: false,
+            limits: Limits::default(),
         }
+    }
+
+    /// The same, under these limits.
+    #[must_use]
+    pub fn limited(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Fails with [`Kind::Interrupted`] once the run was asked to stop.

@@ -6,6 +6,7 @@
 
 mod marked;
 mod output;
+mod priority;
 #[cfg(test)]
 mod tests;
 
@@ -23,8 +24,10 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 
 pub use self::marked::{any_marked, stop_marked};
 use self::output::{Tail, beside, collect};
+pub(crate) use self::priority::{ionice_this_thread, lowered};
 pub(crate) use self::{marked::stop_carrying, output::each_line};
-use crate::{Account, Context, Error, Kind, Result};
+use crate::limits::Priority;
+use crate::{Account, Context, Error, Kind, Limits, Result};
 
 /// Where programs are looked for if the environment doesn't say.
 const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -39,6 +42,7 @@ pub struct Program {
     folder: Option<PathBuf>,
     account: Option<Account>,
     output: Option<PathBuf>,
+    priority: Option<Priority>,
 }
 
 /// What a program that ended has left.
@@ -62,7 +66,7 @@ impl Program {
             ("LANG".into(), "C.UTF-8".into()),
             ("LC_ALL".into(), "C.UTF-8".into()),
         ]);
-        Self { argv: vec![program.as_ref().into()], env, folder: None, account: None, output: None }
+        Self { argv: vec![program.as_ref().into()], env, folder: None, account: None, output: None, priority: None }
     }
 
     /// With one more argument.
@@ -97,6 +101,13 @@ impl Program {
     #[must_use]
     pub fn account(mut self, account: &Account) -> Self {
         self.account = (account.uid != Account::current().uid).then(|| account.clone());
+        self
+    }
+
+    /// Run behind others who want the processor and the disk, as the limits say: for what reads a source.
+    #[must_use]
+    pub(crate) fn lowered(mut self, limits: &Limits) -> Self {
+        self.priority = limits.priority;
         self
     }
 
@@ -168,7 +179,11 @@ impl Program {
             None => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
         };
         tracing::debug!(program = name, folder = ?self.folder, "starting");
-        let mut child = command.spawn().map_err(|cause| self.not_started(cause))?;
+        let started = match self.priority {
+            None => command.spawn(),
+            Some(priority) => lowered(priority, || command.spawn())?,
+        };
+        let mut child = started.map_err(|cause| self.not_started(cause))?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         Ok(Running { name, group, stdin: child.stdin.take(), stdout: child.stdout.take(), tail: None, child })
     }

@@ -2,14 +2,16 @@
 //! unsealed, and a reader of what was opened. Both are bounded: whoever is faster waits.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::buffers::{Buffers, SEGMENT_BYTES};
-use crate::{Error, Kind, Result};
+use crate::pace::Pace;
+use crate::{Error, Kind, Limits, Result};
 
 /// Takes the plain stream of a capture and hands it on in segments to be sealed.
 ///
@@ -20,13 +22,19 @@ pub struct SealWriter {
     segment: Option<Vec<u8>>,
     buffers: Buffers,
     written: u64,
+    pace: Option<Pace>,
 }
 
 impl SealWriter {
     /// A writer and the queue of its segments, `depth` of them at most.
     pub(crate) fn new(depth: usize) -> (Self, mpsc::Receiver<Bytes>) {
         let (segments, queue) = mpsc::channel(depth);
-        (Self { segments, segment: None, buffers: Buffers::default(), written: 0 }, queue)
+        (Self { segments, segment: None, buffers: Buffers::default(), written: 0, pace: None }, queue)
+    }
+
+    /// The same, taking bytes at this pace: whoever reads the source for it is held back.
+    pub(crate) fn paced(self, pace: Option<Pace>) -> Self {
+        Self { pace, ..self }
     }
 
     /// Bytes written so far: the offset in the stream of what comes next.
@@ -40,8 +48,12 @@ impl SealWriter {
     /// [`Kind::Unavailable`] if sealing or storing stopped; its own error says why.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
-            let taken = self.take(&mut bytes);
-            if let Some(full) = taken {
+            let now = self.portion(&mut bytes);
+            if let Some(pace) = &self.pace {
+                pace.pass(now.len()).await;
+                self.go_on()?;
+            }
+            if let Some(full) = self.take(now) {
                 self.segments.send(full).await.map_err(|_| stopped())?;
             }
         }
@@ -54,26 +66,37 @@ impl SealWriter {
     /// As for [`SealWriter::write`].
     pub fn write_blocking(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
-            let taken = self.take(&mut bytes);
-            if let Some(full) = taken {
+            let now = self.portion(&mut bytes);
+            if let Some(pace) = &self.pace {
+                pace.pass_blocking(now.len());
+                self.go_on()?;
+            }
+            if let Some(full) = self.take(now) {
                 self.segments.blocking_send(full).map_err(|_| stopped())?;
             }
         }
         Ok(())
     }
 
-    /// Runs `work` with this writer on a thread of its own that may block. Meanwhile there is a writer in its place that takes nothing:
-    /// if nobody waits for the thread any more, nothing can be mistaken for the end of the stream.
+    /// Runs `work` with this writer on a thread of its own that may block and stands behind others as the limits say. Meanwhile there
+    /// is a writer in its place that takes nothing: if nobody waits for the thread any more, nothing can be mistaken for the end of the
+    /// stream.
+    ///
+    /// # Errors
+    /// What `work` says; those of lowering a thread.
     pub(crate) async fn on_thread<T: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&mut Self) -> T + Send + 'static,
-    ) -> T {
+        limits: &Limits,
+        work: impl FnOnce(&mut Self) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let mut writer = std::mem::replace(self, Self::new(1).0);
-        let (writer, done) = on_thread(move || {
-            let done = work(&mut writer);
+        let limits = limits.clone();
+        let (job, answer) = job(move || {
+            let done = limits.lower_this_thread().and_then(|()| work(&mut writer));
             (writer, done)
-        })
-        .await;
+        });
+        std::thread::spawn(job);
+        let (writer, done) = answer.await;
         *self = writer;
         done
     }
@@ -91,14 +114,25 @@ impl SealWriter {
         Ok(self.written)
     }
 
-    /// Moves bytes into the segment at hand; returns it when it is full.
-    fn take(&mut self, bytes: &mut &[u8]) -> Option<Bytes> {
+    /// Splits off what the segment at hand has room for and the pace lets pass at once.
+    fn portion<'a>(&self, bytes: &mut &'a [u8]) -> &'a [u8] {
+        let room = SEGMENT_BYTES - self.segment.as_ref().map_or(0, Vec::len);
+        let most = self.pace.as_ref().map_or(room, |pace| pace.piece().min(room));
+        let (now, later) = bytes.split_at(most.min(bytes.len()));
+        *bytes = later;
+        now
+    }
+
+    /// Whoever is held back must notice that nobody takes the stream any more.
+    fn go_on(&self) -> Result<()> {
+        if self.segments.is_closed() { Err(stopped()) } else { Ok(()) }
+    }
+
+    /// Moves a portion into the segment at hand; returns it when it is full.
+    fn take(&mut self, now: &[u8]) -> Option<Bytes> {
         let segment = self.segment.get_or_insert_with(|| self.buffers.take());
-        let room = SEGMENT_BYTES - segment.len();
-        let (now, later) = bytes.split_at(room.min(bytes.len()));
         segment.extend_from_slice(now);
         self.written += now.len() as u64;
-        *bytes = later;
         let full = self.segment.take_if(|segment| segment.len() == SEGMENT_BYTES)?;
         Some(self.buffers.share(full))
     }
@@ -216,6 +250,21 @@ impl io::Read for BlockingReader<'_> {
     }
 }
 
+/// Work for a thread that is not the runtime's, and the wait for its answer. A panic in it is passed on to whoever waits.
+pub(crate) fn job<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> (impl FnOnce() + Send + 'static, impl Future<Output = T> + Send) {
+    let (done, answer) = oneshot::channel();
+    let runtime = Handle::current();
+    let job = move || {
+        let _here = runtime.enter();
+        // Nobody waits for the answer any more if the stream was given up.
+        let _ = done.send(catch_unwind(AssertUnwindSafe(work)));
+    };
+    let answer = async { answer.await.expect("each job is answered").unwrap_or_else(|panic| resume_unwind(panic)) };
+    (job, answer)
+}
+
 /// Runs `work` on a thread of its own that may block, and waits for it.
 ///
 /// # Errors
@@ -254,6 +303,26 @@ mod tests {
             reader.blocking().read(&mut [0; 4]).expect_err("an error each time");
         }
         assert_eq!(reader.take_error().expect("kept").kind(), Kind::Corrupt);
+    }
+
+    #[tokio::test]
+    async fn a_paced_writer_holds_whoever_writes_back_and_notices_that_nobody_takes_it_any_more() {
+        let clock = crate::Clock::system();
+        let pace = || Some(Pace::new("8MiB/s".parse().expect("rate"), &clock));
+        let (writer, mut queue) = SealWriter::new(4);
+        let (mut writer, bytes) = (writer.paced(pace()), vec![7; 4 << 20]);
+        let before = clock.elapsed();
+        writer.write(&bytes).await.expect("written");
+        writer.on_thread(move |writer| writer.write_blocking(&bytes)).await.expect("written");
+        let took = clock.elapsed() - before;
+        assert!(took >= std::time::Duration::from_millis(850), "8 MiB in {took:?}");
+        assert_eq!(writer.finish().await.expect("finished"), 8 << 20);
+        assert_eq!(queue.recv().await.map(|segment| segment.len()), Some(8 << 20), "in one segment all the same");
+
+        let (writer, queue) = SealWriter::new(4);
+        drop(queue);
+        let error = writer.paced(pace()).write(&[7; SEGMENT_BYTES - 1]).await.expect_err("before the segment is full");
+        assert_eq!(error.to_string(), "sealing and storing has stopped");
     }
 
     #[tokio::test]

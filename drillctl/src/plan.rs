@@ -127,12 +127,13 @@ impl Plan {
         let scratch = scratches::open(&scenario.scratch, &scenario.verify)?;
         let place = scratch.place(cx);
         scratch.admit(cx, &place, &source_identity, &sources::format(&scenario.source)).await?;
-        let vault = Vault::open(&scenario.vault, &cx.secrets)?;
+        let vault = Vault::open(&scenario.vault, &cx.secrets)?.within(cx);
         if let Some(folder) = vault.folder() {
             source.admit_vault(folder)?;
         }
         let estimate = match choice {
             Choice::Capture => {
+                cx.limits.prove()?;
                 vault.probe_write(cx).await?;
                 source.estimate(cx).await?
             }

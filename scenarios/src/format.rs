@@ -1,6 +1,6 @@
 //! The formats of texts that the schema names, in one table: each is checked by the parser of its own type.
 
-use crate::{Name, Span};
+use crate::{Name, Rate, Span};
 
 struct Format {
     /// Name in the schema.
@@ -15,7 +15,7 @@ struct Format {
     sample: &'static str,
 }
 
-const FORMATS: [Format; 3] = [
+const FORMATS: [Format; 4] = [
     Format {
         name: "span",
         called: "a length of time",
@@ -26,6 +26,17 @@ const FORMATS: [Format; 3] = [
         },
         example: "Write numbers with units, the biggest first: `500ms`, `90s`, `15m`, `1h30m`, `7d`, `2w`.",
         sample: "1h",
+    },
+    Format {
+        name: "rate",
+        called: "a rate",
+        wrong: |text| match text.parse::<Rate>() {
+            Ok(_) => None,
+            Err(why) if why.ends_with("lets nothing pass") => Some("lets nothing pass"),
+            Err(_) => Some("is not a rate"),
+        },
+        example: "Write a whole number with its unit: `800KiB/s`, `50MiB/s`, `1GiB/s`.",
+        sample: "50MiB/s",
     },
     Format {
         name: "name",

@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{App, Check, Exception, Framework, Objectives, Schedule, Scratch, Seal, Source, Span, Vault};
+use crate::{App, Check, Exception, Framework, Limits, Objectives, Schedule, Scratch, Seal, Source, Span, Vault};
 
 /// One drill: what to restore, where, and what must hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +50,9 @@ pub struct Scenario {
     /// How long each stage may take before it is given up.
     #[serde(default)]
     pub deadlines: Deadlines,
+    /// What the drill may take of the systems that it touches.
+    #[serde(default)]
+    pub limits: Limits,
     /// Controls that this drill speaks to, by framework.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "crate::framework::by_framework")]

@@ -61,7 +61,7 @@ pub(crate) async fn dump(
     selection: &Selection,
     out: &mut SealWriter,
 ) -> Result<Vec<Note>> {
-    let program = programs.program("pg_dump").args(selection.arguments());
+    let program = programs.program("pg_dump").args(selection.arguments()).lowered(&cx.limits);
     let program = target.env().into_iter().fold(program, |program, (name, value)| program.env(name, value));
     let ended = stream(cx, program, out).await?;
     let said = messages(&ended.stderr);

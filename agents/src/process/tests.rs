@@ -280,3 +280,18 @@ fn a_program_is_found_on_the_path_or_below_the_folder() {
     assert_eq!(find("dump.sh", home.path()), None, "a bare name is never looked for in the folder");
     assert!(find("sh", home.path()).is_some_and(|sh| sh.is_absolute()));
 }
+
+#[tokio::test]
+async fn a_program_that_is_lowered_stands_behind_others_and_the_next_one_does_not() {
+    let (_home, cx) = context();
+    let script = "nice; ionice";
+    let written =
+        drill_scenarios::Limits { nice: 19, ionice: Some(drill_scenarios::IoClass::Idle), ..Default::default() };
+    let before = sh(script).run(&cx, LONG, 1024).await.expect("runs").stdout;
+    let lowered = sh(script).lowered(&Limits::new(&written, &cx.clock)).run(&cx, LONG, 1024).await.expect("runs");
+    assert_eq!(String::from_utf8_lossy(&lowered.stdout), "19\nidle\n");
+    assert_eq!(sh(script).run(&cx, LONG, 1024).await.expect("runs").stdout, before);
+    let error =
+        Program::new("/no/such/program").lowered(&Limits::new(&written, &cx.clock)).start(&cx).expect_err("none");
+    assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Config, "starting /no/such/program"));
+}

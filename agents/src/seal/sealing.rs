@@ -56,7 +56,7 @@ impl Sealing {
     pub async fn begin(cx: &Context, vault: &Vault, keys: &Keys, id: &str) -> Result<(Self, SealWriter)> {
         vault.require_absent(id).await?;
         let locking = keys.clone();
-        let lanes = Arc::new(Lanes::new(cx));
+        let lanes = Arc::new(Lanes::lowered(cx));
         let Lock { recipients, key } = lanes.compute(move || locking.lock()).await?;
         let shelf = Shelf { vault: vault.clone(), id: id.into(), recipients: recipients.into(), lanes };
         let key = match key {
@@ -64,6 +64,7 @@ impl Sealing {
             None => None,
         };
         let (writer, queue) = SealWriter::new(1);
+        let writer = writer.paced(cx.limits.source.clone());
         let stop = cx.cancel.child_token();
         let segments = tokio::spawn(store_segments(shelf.clone(), queue, cx.clone(), stop.clone()));
         let recipients = keys.recipients();

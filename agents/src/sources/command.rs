@@ -57,6 +57,7 @@ impl CommandSource {
 
     fn program(&self, cx: &Context, told: &Told) -> Result<Program> {
         let mut program = Program::new(&self.program).args(&self.spec.argv[1..]).folder(self.secrets.base());
+        program = program.lowered(&cx.limits);
         if let Some(home) = std::env::var_os("HOME") {
             program = program.env("HOME", home);
         }

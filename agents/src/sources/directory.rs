@@ -98,7 +98,8 @@ impl Source for DirectorySource {
 
     async fn capture(&self, cx: &Context, out: &mut SealWriter) -> Result<Captured> {
         let (cx, tree) = (cx.clone(), self.tree.clone());
-        out.on_thread(move |out| tree::capture(&cx, &tree, out)).await
+        let limits = cx.limits.clone();
+        out.on_thread(&limits, move |out| tree::capture(&cx, &tree, out)).await
     }
 }
 

@@ -67,7 +67,8 @@ impl Source for SqliteSource {
 
     async fn capture(&self, cx: &Context, out: &mut SealWriter) -> Result<Captured> {
         let (cx, path) = (cx.clone(), self.path.clone());
-        out.on_thread(move |out| capture(&cx, &path, out)).await
+        let limits = cx.limits.clone();
+        out.on_thread(&limits, move |out| capture(&cx, &path, out)).await
     }
 }
 

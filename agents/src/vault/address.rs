@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
 
-use drill_scenarios::{FsVault, OpendalVault, Reference, S3Vault, Vault as Written};
+use drill_scenarios::{Checksum, FsVault, OpendalVault, Reference, S3Vault, Vault as Written};
 use opendal::{Operator, OperatorUri, services};
 use secrecy::ExposeSecret;
 use url::Url;
@@ -21,12 +21,15 @@ const S3_OPTIONS: [&str; 12] = [
     "external_id",
     "default_storage_class",
     "enable_virtual_host_style",
-    "checksum_algorithm",
+    CHECKSUM,
     "server_side_encryption",
     "server_side_encryption_aws_kms_key_id",
     "disable_list_objects_v2",
     "enable_request_payer",
 ];
+/// The option that names the checksum of uploads, and the value of ours that OpenDAL doesn't know.
+const CHECKSUM: &str = "checksum_algorithm";
+const NO_CHECKSUM: &str = "none";
 /// Parts of names of options that hold secrets.
 const SECRET_WORDS: [&str; 8] =
     ["password", "secret", "token", "access_key", "account_key", "credential", "sas", "signing_key"];
@@ -64,7 +67,7 @@ fn from_url(text: &str, secrets: &Secrets) -> Result<Vault> {
     let location =
         format!("{}://{}/{}", url.scheme(), uri.authority().unwrap_or_default(), uri.root().unwrap_or_default());
     let operator = Operator::from_uri(uri).map_err(|cause| refused(url.scheme(), &cause))?;
-    Ok(Vault { operator, prefix: String::new(), location, folder: None })
+    Ok(Vault::new(operator, location))
 }
 
 fn folder(path: &Path, secrets: &Secrets) -> Result<Vault> {
@@ -79,7 +82,7 @@ fn folder(path: &Path, secrets: &Secrets) -> Result<Vault> {
     // OpenDAL makes its root at once, which naming a vault must not do. So the root is another, and every path begins here.
     let operator = Operator::new(services::Fs::default().root("/")).map_err(|cause| refused("fs", &cause))?;
     let prefix = format!("{}/", text.trim_matches('/'));
-    Ok(Vault { operator, prefix, location: format!("folder {text}"), folder: Some(path) })
+    Ok(Vault { prefix, folder: Some(path.clone()), ..Vault::new(operator, format!("folder {text}")) })
 }
 
 /// The path without links and `..`, as far as it is there.
@@ -112,6 +115,12 @@ fn s3_options(written: &S3Vault, secrets: &Secrets) -> Result<Options> {
         Options::from([("bucket".into(), written.bucket.clone()), ("root".into(), written.prefix.clone())]);
     let plain = [("endpoint", &written.endpoint), ("region", &written.region)];
     options.extend(plain.into_iter().filter_map(|(name, value)| Some((name.into(), value.clone()?))));
+    let checksum = match written.checksum {
+        Checksum::Crc32c => "crc32c",
+        Checksum::Md5 => "md5",
+        Checksum::None => NO_CHECKSUM,
+    };
+    options.insert(CHECKSUM.into(), checksum.into());
     if written.access_key_id.is_some() != written.secret_access_key.is_some() {
         return Err(Error::new(Kind::Config, "vault has only one of `access_key_id` and `secret_access_key`")
             .hint("Give both, or neither to use the environment, profile or instance role."));
@@ -147,10 +156,13 @@ fn bucket(mut options: Options) -> Result<Vault> {
         // Stores other than AWS mostly don't care, but the signature wants one.
         options.insert("region".into(), "us-east-1".into());
     }
+    if options.entry(CHECKSUM.into()).or_insert("crc32c".into()) == NO_CHECKSUM {
+        options.remove(CHECKSUM);
+    }
     let at = options.get("endpoint").map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
     let location = format!("bucket s3://{name}/{root}{at}");
     let operator = Operator::from_iter::<services::S3>(options).map_err(|cause| refused("s3", &cause))?;
-    Ok(Vault { operator, prefix: String::new(), location, folder: None })
+    Ok(Vault::new(operator, location))
 }
 
 fn service(written: &OpendalVault, secrets: &Secrets) -> Result<Vault> {
@@ -175,7 +187,7 @@ fn service(written: &OpendalVault, secrets: &Secrets) -> Result<Vault> {
         options.insert(name.clone(), secret(reference, secrets)?);
     }
     let operator = Operator::via_iter(&written.service, options).map_err(|cause| refused(&written.service, &cause))?;
-    Ok(Vault { operator, prefix: String::new(), location, folder: None })
+    Ok(Vault::new(operator, location))
 }
 
 fn secret(reference: &Reference, secrets: &Secrets) -> Result<String> {
@@ -283,6 +295,7 @@ mod tests {
             prefix: String::new(),
             endpoint: Some("http://127.0.0.1:1".into()),
             region: None,
+            checksum: Checksum::default(),
             access_key_id: Some(Reference::File("id".into())),
             secret_access_key: Some(Reference::File("key".into())),
         });

@@ -2,6 +2,7 @@
 
 use futures::{StreamExt, stream};
 
+use super::attempt::Act;
 use super::{HEADER_NAME, Vault, snapshot_folder};
 use crate::snapshot::Header;
 use crate::{Context, Error, Kind, Removal, Result};
@@ -132,7 +133,7 @@ impl Vault {
     /// Names in this folder of the vault, those of folders with a slash; none if it isn't there.
     async fn names(&self, folder: &str) -> Result<Vec<String>> {
         let at = self.at(folder);
-        let entries = match self.attempt("listing", folder, 0, || self.operator.list(&at)).await {
+        let entries = match self.attempt(&Act::new("listing", folder), || self.operator.list(&at)).await {
             Err(error) if error.kind() == Kind::NotFound => return Ok(Vec::new()),
             other => other?,
         };
@@ -148,7 +149,7 @@ impl Vault {
     /// Whether the folder itself is there, where a vault has folders.
     async fn holds(&self, folder: &str) -> Result<bool> {
         let at = self.at(folder);
-        match self.attempt("looking for", folder, 0, || self.operator.exists(&at)).await {
+        match self.attempt(&Act::new("looking for", folder), || self.operator.exists(&at)).await {
             Err(error) if error.kind() == Kind::NotFound => Ok(false),
             other => other,
         }

@@ -2,16 +2,23 @@
 //! verbs here; what a service can do beyond them is told as data. Nothing in here knows what is in a snapshot but its header.
 
 mod address;
+mod attempt;
+mod cause;
 mod folder;
+mod header;
 mod listing;
 mod objects;
 mod probe;
+mod transport;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use opendal::Operator;
+use opendal::{HttpTransporter, Operator};
+use tokio_util::sync::CancellationToken;
 
-use crate::{Error, Kind, Result, Secrets, install_tls};
+use self::transport::PacedTransport;
+use crate::{Context, Error, Kind, Limits, Result, Secrets, install_tls};
 
 pub use listing::Listing;
 
@@ -21,6 +28,9 @@ pub(crate) const HEADER_NAME: &str = "snapshot.json";
 /// Services that have no renaming and need none: what is uploaded appears when all of it is there.
 const ATOMIC_STORES: [&str; 10] = ["s3", "gcs", "azblob", "b2", "cos", "obs", "oss", "swift", "tos", "upyun"];
 
+/// Services that are not reached over HTTP.
+const NOT_HTTP: [&str; 2] = ["fs", "sftp"];
+
 /// Where sealed snapshots rest. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
@@ -28,6 +38,10 @@ pub struct Vault {
     prefix: String,
     location: String,
     folder: Option<PathBuf>,
+    limits: Limits,
+    cancel: CancellationToken,
+    /// Whether the store was seen to refuse a write where something is; empty until it was tried.
+    conditions: Arc<OnceLock<bool>>,
 }
 
 /// What a vault can do.
@@ -41,7 +55,8 @@ pub struct Capabilities {
     pub free_space: bool,
     /// What is stored is on stable storage before it counts as stored, as far as this side can see to it.
     pub synced: bool,
-    /// The service offers writing only where nothing is yet. Stores are known that say so and overwrite.
+    /// A header is never written over another. Stores are known that say so and overwrite: of a store this is true once
+    /// [`Vault::probe_write`] has seen it.
     pub conditional_writes: bool,
     /// The service offers to list earlier versions of a file.
     pub versions: bool,
@@ -55,6 +70,40 @@ impl Vault {
     pub fn open(vault: &drill_scenarios::Vault, secrets: &Secrets) -> Result<Self> {
         install_tls();
         address::open(vault, secrets)
+    }
+
+    fn new(operator: Operator, location: String) -> Self {
+        Self {
+            operator,
+            prefix: String::new(),
+            location,
+            folder: None,
+            limits: Limits::default(),
+            cancel: CancellationToken::new(),
+            conditions: Arc::default(),
+        }
+    }
+
+    /// The same for a run: under its limits, and nothing is tried again once it was asked to stop.
+    #[must_use]
+    pub fn within(mut self, cx: &Context) -> Self {
+        (self.limits, self.cancel) = (cx.limits.clone(), cx.cancel.clone());
+        if let Some(pace) = self.limits.vault.clone().filter(|_| self.is_http()) {
+            let transport = HttpTransporter::new(PacedTransport::new(pace));
+            let context = self.operator.context().with_http_transport(transport);
+            self.operator = self.operator.with_context(context);
+        }
+        self
+    }
+
+    /// Whether it is reached over HTTP, where uploads keep their pace on the wire.
+    fn is_http(&self) -> bool {
+        !NOT_HTTP.contains(&self.operator.info().scheme())
+    }
+
+    /// Whether a write is refused where something is. In a folder this side sees to it.
+    fn honours_conditions(&self) -> bool {
+        self.folder.is_some() || self.conditions.get().is_some_and(|honoured| *honoured)
     }
 
     /// The path for OpenDAL of a path in this vault.
@@ -81,7 +130,7 @@ impl Vault {
             atomic: can.rename || ATOMIC_STORES.contains(&service),
             free_space: self.folder.is_some(),
             synced: self.folder.is_some(),
-            conditional_writes: can.write_with_if_not_exists,
+            conditional_writes: self.honours_conditions(),
             versions: can.list_with_versions,
         }
     }

@@ -1,30 +1,19 @@
-//! Single files in a vault: written whole, read whole, and the one loop that tries again.
+//! Single files in a vault, written whole and read whole.
 //!
-//! OpenDAL's own retrying goes on with a writer that has failed, which can close well with a part missing. Here every attempt
-//! begins the whole file anew, has a deadline by its size, and compares the length that the vault then tells.
-
-use std::future::Future;
-use std::io;
-use std::time::Duration;
+//! OpenDAL's own retrying goes on with a writer that has failed, which can close well with a part missing. Here every attempt to
+//! write begins the whole file anew, and compares the length that the vault then tells. Reading goes on where it was cut.
 
 use bytes::Bytes;
 use futures::TryStreamExt;
+use futures::lock::Mutex;
 use opendal::ErrorKind;
-use opendal::options::ReaderOptions;
+use opendal::options::{ReaderOptions, WriteOptions};
 
-use super::{HEADER_NAME, Vault, folder, snapshot_folder};
+use super::attempt::Act;
+use super::{Vault, snapshot_folder};
 use crate::buffers::Buffers;
-use crate::stream::on_thread;
 use crate::{Error, Kind, Result};
 
-/// How often one file is tried.
-const ATTEMPTS: u32 = 4;
-/// The pause before the second attempt; each further one is twice as long.
-const PAUSE: Duration = Duration::from_millis(250);
-/// What an attempt may take whatever its size.
-const DEADLINE: Duration = Duration::from_secs(60);
-/// The slowest store that is waited for, bytes a second.
-const SLOWEST: u64 = 64 << 10;
 /// Bytes that are read from a folder at once.
 const PIECE: usize = 1 << 20;
 /// Bytes of a file that is read without knowing its length, at most.
@@ -40,26 +29,11 @@ impl Vault {
         self.write(&path, bytes).await
     }
 
-    /// Stores the header of a snapshot: everything before it is on stable storage first, and it appears whole or not at all.
-    pub(crate) async fn store_header(&self, id: &str, bytes: Bytes) -> Result<()> {
-        let path = format!("{}{HEADER_NAME}", snapshot_folder(id)?);
-        self.sync(id).await?;
-        if self.operator.info().capability().rename {
-            let partial = format!("{path}.partial");
-            self.write(&partial, bytes).await?;
-            let (from, to) = (self.at(&partial), self.at(&path));
-            self.attempt("naming", &path, 0, || self.operator.rename(&from, &to)).await?;
-        } else {
-            self.write(&path, bytes).await?;
-        }
-        self.sync(id).await
-    }
-
     /// Length of one file of a snapshot, if it is there.
     pub(crate) async fn length(&self, id: &str, name: &str) -> Result<Option<u64>> {
         let path = format!("{}{name}", snapshot_folder(id)?);
         let at = self.at(&path);
-        match self.attempt("looking for", &path, 0, || self.operator.stat(&at)).await {
+        match self.attempt(&Act::new("looking for", &path), || self.operator.stat(&at)).await {
             Ok(meta) if meta.is_file() => Ok(Some(meta.content_length())),
             Ok(_) => Ok(None),
             Err(error) if error.kind() == Kind::NotFound => Ok(None),
@@ -87,163 +61,98 @@ impl Vault {
     }
 
     pub(super) async fn write(&self, path: &str, bytes: Bytes) -> Result<()> {
-        let (length, at) = (bytes.len() as u64, self.at(path));
-        self.attempt("storing", path, length, || async {
-            self.operator.write(&at, bytes.clone()).await?;
-            let stored = self.operator.stat(&at).await?.content_length();
-            if stored == length {
-                return Ok(());
+        let (at, options) = (self.at(path), WriteOptions::default());
+        let act = Act::new("storing", path).of(bytes.len() as u64);
+        self.attempt(&act, || self.write_once(&at, &bytes, &options)).await
+    }
+
+    /// Writes only where nothing is yet, as far as the store honours that. Whether it was written.
+    pub(super) async fn write_new(&self, path: &str, bytes: Bytes) -> Result<bool> {
+        let (at, options) = (self.at(path), WriteOptions { if_not_exists: true, ..WriteOptions::default() });
+        let act = Act::new("storing", path).of(bytes.len() as u64);
+        let once = || async {
+            match self.write_once(&at, &bytes, &options).await {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == ErrorKind::ConditionNotMatch => Ok(false),
+                Err(error) => Err(error),
             }
-            let what = format!("{stored} of {length} bytes were stored");
-            Err(opendal::Error::new(ErrorKind::Unexpected, what).set_temporary())
-        })
-        .await
+        };
+        self.attempt(&act, once).await
+    }
+
+    async fn write_once(&self, at: &str, bytes: &Bytes, options: &WriteOptions) -> opendal::Result<()> {
+        match &self.limits.vault {
+            Some(pace) if !self.is_http() => {
+                let mut writer = self.operator.writer_options(at, options.clone()).await?;
+                let mut rest = bytes.clone();
+                while !rest.is_empty() {
+                    let piece = rest.split_to(pace.piece().min(rest.len()));
+                    pace.pass(piece.len()).await;
+                    writer.write(piece).await?;
+                }
+                writer.close().await?;
+            }
+            _ => _ = self.operator.write_options(at, bytes.clone(), options.clone()).await?,
+        }
+        let (stored, length) = (self.operator.stat(at).await?.content_length(), bytes.len() as u64);
+        if stored == length {
+            return Ok(());
+        }
+        Err(again(format!("{stored} of {length} bytes were stored")))
     }
 
     pub(super) async fn read(&self, path: &str, length: u64, buffers: &Buffers) -> Result<Bytes> {
-        let at = self.at(path);
-        self.attempt("reading", path, length, || self.read_once(&at, length, buffers)).await
+        let (at, act) = (self.at(path), Act::new("reading", path).of(length));
+        // It outlasts an attempt that is cut, and the next one goes on with it.
+        let read = Mutex::new(buffers.take());
+        self.attempt(&act, || async { self.read_on(&act, &at, &mut *read.lock().await).await }).await?;
+        Ok(buffers.share(read.into_inner()))
     }
 
-    async fn read_once(&self, at: &str, length: u64, buffers: &Buffers) -> opendal::Result<Bytes> {
-        let mut bytes = buffers.take();
-        if length > 0 {
-            // A folder is read in pieces; from elsewhere the pieces come as the network brings them, in one request.
-            let options = ReaderOptions { chunk: self.folder.is_some().then_some(PIECE), ..ReaderOptions::default() };
-            let mut pieces = self.operator.reader_options(at, options).await?.into_stream(0..length).await?;
-            while let Some(piece) = pieces.try_next().await? {
-                piece.for_each(|part| bytes.extend_from_slice(&part));
+    /// Reads what is not in `read` yet.
+    async fn read_on(&self, act: &Act<'_>, at: &str, read: &mut Vec<u8>) -> opendal::Result<()> {
+        let (from, length) = (read.len() as u64, act.bytes);
+        if from == length {
+            return Ok(());
+        }
+        let asked = self.read_rest(act, at, read).await;
+        let came = read.len() as u64;
+        if came > length {
+            // It was not the rest that came, and nothing of it can be told from what belongs there.
+            read.clear();
+        }
+        match asked {
+            Ok(()) if came == length => Ok(()),
+            Ok(()) => Err(again(format!("{came} of {length} bytes came"))),
+            // Once something has come, the request was right, and only its end was missed.
+            Err(error) if came > from => Err(error.set_temporary()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Appends the bytes from there on, asked for in one request.
+    async fn read_rest(&self, act: &Act<'_>, at: &str, read: &mut Vec<u8>) -> opendal::Result<()> {
+        // A folder is read in pieces; from elsewhere the pieces come as the network brings them.
+        let options = ReaderOptions { chunk: self.folder.is_some().then_some(PIECE), ..ReaderOptions::default() };
+        let rest = read.len() as u64..act.bytes;
+        let mut pieces = self.operator.reader_options(at, options).await?.into_stream(rest).await?;
+        while let Some(piece) = pieces.try_next().await? {
+            if let Some(pace) = &self.limits.vault {
+                pace.pass(piece.len()).await;
             }
+            piece.for_each(|part| read.extend_from_slice(&part));
+            act.reach(read.len() as u64);
         }
-        if bytes.len() as u64 == length {
-            return Ok(buffers.share(bytes));
-        }
-        let what = format!("{} of {length} bytes came", bytes.len());
-        Err(opendal::Error::new(ErrorKind::Unexpected, what).set_temporary())
+        Ok(())
     }
 
     pub(super) async fn remove(&self, path: &str) -> Result<()> {
         let at = self.at(path);
-        self.attempt("removing", path, 0, || self.operator.delete(&at)).await
-    }
-
-    /// Tries until it succeeds, fails in a way that trying again can't help, or has failed often enough.
-    pub(super) async fn attempt<T, F>(&self, doing: &str, path: &str, bytes: u64, act: impl Fn() -> F) -> Result<T>
-    where
-        F: Future<Output = opendal::Result<T>>,
-    {
-        let deadline = DEADLINE + Duration::from_secs(bytes / SLOWEST);
-        let mut tried = 1;
-        loop {
-            let error = match tokio::time::timeout(deadline, act()).await {
-                Ok(Ok(done)) => return Ok(done),
-                Ok(Err(cause)) => self.error(doing, path, &cause),
-                Err(_) => {
-                    let words = format!("{doing} {path} in {} took over {}s", self.location, deadline.as_secs());
-                    Error::new(Kind::TimedOut, words).temporary()
-                }
-            };
-            if tried == ATTEMPTS || !error.is_temporary() {
-                return Err(error);
-            }
-            tracing::warn!(attempt = tried, error = error.chain(), "trying again");
-            tokio::time::sleep(PAUSE * 2_u32.pow(tried - 1)).await;
-            tried += 1;
-        }
-    }
-
-    /// An error of OpenDAL in our words: its own context may quote addresses and headers.
-    fn error(&self, doing: &str, path: &str, cause: &opendal::Error) -> Error {
-        let words = format!("{doing} {path} in {}", self.location);
-        if let Some(io) = io_cause(cause) {
-            return io_error(doing, &format!("{path} in {}", self.location), io);
-        }
-        let (kind, temporary) = match cause.kind() {
-            ErrorKind::NotFound => (Kind::NotFound, false),
-            ErrorKind::PermissionDenied => (Kind::Denied, false),
-            ErrorKind::ConfigInvalid | ErrorKind::Unsupported => (Kind::Config, false),
-            ErrorKind::RateLimited => (Kind::Unavailable, true),
-            _ => (Kind::Unavailable, cause.is_temporary()),
-        };
-        let mut error = Error::new(kind, words).because(told(cause));
-        if kind == Kind::Denied {
-            error = error.hint("See to it that the vault's keys are right and may read, write, list and delete there.");
-        }
-        if temporary { error.temporary() } else { error }
-    }
-
-    async fn sync(&self, id: &str) -> Result<()> {
-        let Some(top) = self.folder.clone() else { return Ok(()) };
-        let snapshot = top.join(snapshot_folder(id)?);
-        let synced = on_thread(move || folder::sync(&top, &snapshot)).await;
-        synced.map_err(|cause| Error::io("syncing", &self.location, cause))
+        self.attempt(&Act::new("removing", path), || self.operator.delete(&at)).await
     }
 }
 
-fn io_error(doing: &str, subject: &str, cause: &io::Error) -> Error {
-    let told = cause.raw_os_error().map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error);
-    if matches!(told.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists) {
-        return Error::new(Kind::Config, format!("{doing} {subject}"))
-            .because(told)
-            .hint("Something that is no folder is in the way; name another folder.");
-    }
-    let error = Error::io(doing, subject, told);
-    match error.kind() {
-        Kind::Exhausted => error.hint("Make room in the vault, or name another one."),
-        Kind::Unavailable => error.temporary(),
-        _ => error,
-    }
-}
-
-/// The I/O error at the root, if there is one with a number or a kind of its own.
-fn io_cause(error: &opendal::Error) -> Option<&io::Error> {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<io::Error>().filter(|io| io.raw_os_error().is_some()) {
-            return Some(io);
-        }
-        cause = error.source();
-    }
-    None
-}
-
-/// What it says and the last of its causes, in one line.
-fn told(error: &opendal::Error) -> String {
-    let mut root = None;
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        root = Some(error.to_string());
-        cause = error.source();
-    }
-    let message = plain(error.message());
-    root.map_or_else(|| message.clone(), |root| format!("{message}: {root}"))
-}
-
-/// An answer of S3 as OpenDAL prints it, `S3Error { code: "NoSuchBucket", message: "…", … }`, as code and message; any other
-/// message as it is.
-fn plain(message: &str) -> String {
-    let field = |name: &str| {
-        let (_, rest) = message.split_once(&format!("{name}: \""))?;
-        rest.split_once("\", ").map(|(value, _)| value).filter(|value| !value.is_empty())
-    };
-    match (message.starts_with("S3Error {"), field("code"), field("message")) {
-        (true, Some(code), Some(words)) => format!("{code}: {words}"),
-        (true, Some(code), None) => code.to_owned(),
-        _ => message.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn an_answer_of_s3_is_told_by_its_code_and_message() {
-        let answer = |message| {
-            format!("S3Error {{ code: \"NoSuchBucket\", message: \"{message}\", resource: \"/x\", request_id: \"\" }}")
-        };
-        assert_eq!(plain(&answer("no bucket \\\"x\\\" here")), "NoSuchBucket: no bucket \\\"x\\\" here");
-        assert_eq!(plain(&answer("")), "NoSuchBucket");
-        assert_eq!(plain("connection reset"), "connection reset");
-    }
+/// An error that may not come again.
+fn again(what: String) -> opendal::Error {
+    opendal::Error::new(ErrorKind::Unexpected, what).set_temporary()
 }

@@ -1,4 +1,4 @@
-//! Whether a vault can be written at all, asked before anything is done.
+//! Whether a vault can be written at all, and what it does where something is already, asked before anything else is done.
 
 use bytes::Bytes;
 use rand::RngCore;
@@ -11,7 +11,8 @@ use crate::{Context, Error, Kind, Result};
 const SIZE: usize = 1 << 10;
 
 impl Vault {
-    /// Writes, reads back and removes a small file, and leaves nothing.
+    /// Writes, reads back and removes a small file, and leaves nothing. Finds out on the way whether the store refuses to write
+    /// over what is there when it is asked to; [`Vault::capabilities`] tell it from then on.
     ///
     /// # Errors
     /// What hinders it: [`Kind::Denied`], [`Kind::Exhausted`], [`Kind::Unavailable`], …; [`Kind::Unavailable`] if the vault gives
@@ -27,7 +28,7 @@ impl Vault {
         let mut bytes = vec![0; SIZE];
         rand::rng().fill_bytes(&mut bytes);
         let (bytes, path) = (Bytes::from(bytes), format!(".drillctl-probe-{}", cx.run));
-        let read = match self.write(&path, bytes.clone()).await {
+        let read = match self.write_twice(&path, &bytes).await {
             Ok(()) => self.read(&path, SIZE as u64, &Buffers::default()).await,
             Err(error) => Err(error),
         };
@@ -39,5 +40,31 @@ impl Vault {
             ));
         }
         removed
+    }
+
+    /// Writes on the condition that nothing is there, a second time too: only a store that refuses that one means it.
+    async fn write_twice(&self, path: &str, bytes: &Bytes) -> Result<()> {
+        if self.folder.is_some() || !self.operator.info().capability().write_with_if_not_exists {
+            return self.write(path, bytes.clone()).await;
+        }
+        let honoured = match self.write_new(path, bytes.clone()).await {
+            Ok(new) => {
+                let refused = !self.write_new(path, bytes.clone()).await?;
+                if !new {
+                    // Left by one that was killed.
+                    self.write(path, bytes.clone()).await?;
+                }
+                refused
+            }
+            // A store that doesn't know conditions may refuse the request for it.
+            Err(error) if error.kind() == Kind::Unavailable && !error.is_temporary() => {
+                self.write(path, bytes.clone()).await?;
+                false
+            }
+            Err(error) => return Err(error),
+        };
+        // Who has probed before has found the same.
+        let _ = self.conditions.set(honoured);
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs as they need")]
 
 mod damage;
+mod faults;
 mod kept;
 mod keys;
 #[allow(unreachable_pub, reason = "shared with the end-to-end tests")]
@@ -11,6 +12,7 @@ mod must;
 #[allow(unreachable_pub, dead_code, reason = "shared with the end-to-end tests")]
 #[path = "../../../tests/support/postgres.rs"]
 mod postgres;
+mod proxy;
 mod s3;
 mod stock;
 mod storage;
@@ -21,7 +23,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use drill_agents::seal::{About, Keys, Located, Sealing, Stored, generate, locate};
-use drill_agents::{Captured, Clock, Context, Error, Format, Index, OpenReader, Result, Secrets, Vault};
+use drill_agents::{Captured, Clock, Context, Error, Format, Index, OpenReader, Result, SealWriter, Secrets, Vault};
 use drill_scenarios::{FsVault, Reference, Seal};
 use jiff::Timestamp;
 use must::must;
@@ -92,10 +94,14 @@ async fn store(home: &Home, to: (&Vault, &Keys), id: &str, plain: &[u8], index: 
     if let Err(error) = writer.write(plain).await {
         return Err(sealing.abandon(writer, error).await);
     }
+    complete(&home.cx, sealing, writer, index).await
+}
+
+async fn complete(cx: &Context, sealing: Sealing, writer: SealWriter, index: &Index) -> Result<Stored> {
     let captured =
         Captured { index: index.clone(), taken_at: Timestamp::UNIX_EPOCH, newest_at: None, notes: Vec::new() };
     let about = About { scenario: "books".into(), source: "directory".into(), tool: "drillctl test".into() };
-    sealing.complete(&home.cx, writer, captured, about).await
+    sealing.complete(cx, writer, captured, about).await
 }
 
 async fn read_all(mut stream: OpenReader) -> Result<Vec<u8>> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use drill_agents::{Format, Index, Kind, Removal, SEGMENT_BYTES, Vault};
-use drill_scenarios::{Reference, S3Vault};
+use drill_scenarios::{Checksum, Reference, S3Vault};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -55,18 +55,42 @@ async fn serve_with(root: &Path, takes: fn(usize) -> bool) -> SocketAddr {
     address
 }
 
+/// The server of a bucket that is empty.
+pub(super) async fn bucket(home: &Home) -> SocketAddr {
+    fs::create_dir_all(home.path("s3/backups")).expect("bucket");
+    serve(&home.path("s3")).await
+}
+
+/// The vault in that bucket, reached at this address.
+pub(super) fn vault_at(home: &Home, address: SocketAddr) -> Vault {
+    vault(home, address, "backups", ACCESS.1)
+}
+
+/// The same, with another checksum.
+pub(super) fn vault_with(home: &Home, address: SocketAddr, checksum: Checksum) -> Vault {
+    open(home, S3Vault { checksum, ..written(home, address, "backups", ACCESS.1) })
+}
+
 fn vault(home: &Home, address: SocketAddr, bucket: &str, secret: &str) -> Vault {
+    open(home, written(home, address, bucket, secret))
+}
+
+fn open(home: &Home, written: S3Vault) -> Vault {
+    Vault::open(&drill_scenarios::Vault::S3(written), &home.cx.secrets).expect("vault")
+}
+
+fn written(home: &Home, address: SocketAddr, bucket: &str, secret: &str) -> S3Vault {
     fs::write(home.path("access"), ACCESS.0).expect("access key");
     fs::write(home.path("secret"), secret).expect("secret key");
-    let written = S3Vault {
+    S3Vault {
         bucket: bucket.into(),
         prefix: "drills".into(),
         endpoint: Some(format!("http://{address}")),
         region: None,
+        checksum: Checksum::default(),
         access_key_id: Some(Reference::File("access".into())),
         secret_access_key: Some(Reference::File("secret".into())),
-    };
-    Vault::open(&drill_scenarios::Vault::S3(written), &home.cx.secrets).expect("vault")
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use drill_agents::seal::Sealing;
-use drill_agents::{Format, Index, Kind, Removal, SEGMENT_BYTES, Vault};
+use drill_agents::{Format, Index, Kind, Limits, Removal, SEGMENT_BYTES, Vault};
 use drill_scenarios::FsVault;
 
-use super::{Home, noise, run_well, store, words};
+use super::{Home, complete, noise, read_all, run_well, store, words};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_half_written_snapshot_is_not_there_until_its_run_removes_it() {
@@ -98,6 +99,37 @@ async fn a_full_vault_says_so_while_the_source_still_writes_and_at_the_end() {
     store(&home, (&vault, &home.keys), "s-fits", b"content", &Index::new(Format::Tar))
         .await
         .expect("there is room again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_is_written_and_read_at_the_scenarios_bandwidth() {
+    let home = Home::new();
+    let written = drill_scenarios::Limits { bandwidth: Some("16MiB/s".parse().expect("rate")), ..Default::default() };
+    let limited = home.cx.clone().limited(Limits::new(&written, &home.cx.clock));
+    let (vault, plain) = (vault_in(&home, "vault").within(&limited), noise(SEGMENT_BYTES));
+    let before = home.cx.clock.elapsed();
+    store(&home, (&vault, &home.keys), "s-1", &plain, &Index::new(Format::Tar)).await.expect("stored");
+    let stored = home.cx.clock.elapsed() - before;
+    let before = home.cx.clock.elapsed();
+    let located = drill_agents::seal::locate(&home.cx, &vault, &home.keys, "s-1", None).await.expect("located");
+    assert!(read_all(located.stream(&home.cx)).await.expect("read") == plain);
+    let read = home.cx.clock.elapsed() - before;
+    assert!(stored.min(read) >= Duration::from_millis(850), "16 MiB in {stored:?} and {read:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_in_a_folder_is_never_written_over_another() {
+    let home = Home::new();
+    let (sealing, mut writer) = Sealing::begin(&home.cx, &home.vault, &home.keys, "s-1").await.expect("begun");
+    writer.write(b"content").await.expect("written");
+    let header = home.snapshot("s-1").join("snapshot.json");
+    fs::create_dir_all(home.snapshot("s-1")).expect("folder");
+    fs::write(&header, "another").expect("in the way");
+    let error = complete(&home.cx, sealing, writer, &Index::new(Format::Tar)).await.expect_err("in the way");
+    assert_eq!(error.kind(), Kind::Refused, "{}", words(&error));
+    assert_eq!(fs::read(&header).expect("header"), b"another");
+    assert!(!home.snapshot("s-1").join("snapshot.json.partial").exists());
+    assert!(home.vault.capabilities().conditional_writes);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use drill_agents::seal::Keys;
-use drill_agents::{Clock, Context, Error, Kind, Note, Secrets, Vault, scratches, sources};
+use drill_agents::{Clock, Context, Error, Kind, Limits, Note, Secrets, Vault, scratches, sources};
 use drill_scenarios::Scenario;
 use owo_colors::OwoColorize;
 use rustix::fs::Access;
@@ -62,8 +62,9 @@ async fn scenario(options: &Options, file: ScenarioFile, findings: &mut Vec<Find
     let secrets = file.secrets();
     let folder = std::path::absolute(options.state_folder()?.join("runs").join("planned"))
         .map_err(|cause| Failure::io("finding", "the state folder", cause))?;
-    let cx = Context::new("planned", &folder, Clock::system(), secrets.clone());
-    let scenario = &file.scenario;
+    let (scenario, clock) = (&file.scenario, Clock::system());
+    let limits = Limits::new(&scenario.limits, &clock);
+    let cx = Context::new("planned", &folder, clock, secrets.clone()).limited(limits);
     let mut look = |part: &str, found: Result<String, Failure>| {
         let found = found.map_err(|failure| failure.scrubbed(&secrets));
         findings.push(Finding::new(format!("{}: {part}", scenario.name), found));
@@ -76,10 +77,13 @@ async fn scenario(options: &Options, file: ScenarioFile, findings: &mut Vec<Find
     let identity = source.await;
     let known = identity.as_ref().cloned().unwrap_or_default();
     look("source", identity.map(|found| found.to_string()).map_err(Failure::from));
+    look("limits", cx.limits.prove().map(|()| "can be kept".into()).map_err(Failure::from));
     let vault = async {
-        let vault = Vault::open(&scenario.vault, &secrets)?;
+        let vault = Vault::open(&scenario.vault, &secrets)?.within(&cx);
         vault.probe_write(&cx).await?;
-        Ok::<_, drill_agents::Error>(format!("{} can be written", vault.location()))
+        let honours = vault.capabilities().conditional_writes;
+        let but = if honours { "" } else { ", but honours no condition on a write" };
+        Ok::<_, drill_agents::Error>(format!("{} can be written{but}", vault.location()))
     };
     look("vault", vault.await.map_err(Failure::from));
     let scratch = async {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use drill_agents::{Clock, Context};
+use drill_agents::{Clock, Context, Limits};
 use drill_reports::amount::bytes;
 use serde::Serialize;
 
@@ -29,7 +29,9 @@ pub(super) async fn plan(options: &Options, arguments: &Arguments) -> Ended {
     let secrets = file.secrets();
     let folder = std::path::absolute(options.state_folder()?.join("runs").join("planned"))
         .map_err(|cause| Failure::io("finding", "the state folder", cause))?;
-    let cx = Context::new("planned", &folder, Clock::system(), secrets.clone());
+    let clock = Clock::system();
+    let limits = Limits::new(&file.scenario.limits, &clock);
+    let cx = Context::new("planned", &folder, clock, secrets.clone()).limited(limits);
     let plan = Plan::build(&cx, file, Choice::Capture).await.map_err(|failure| failure.scrubbed(&secrets))?;
     let planned = Planned { scenario: plan.scenario().name.as_str(), steps: steps(&plan), forecast: &plan.forecast };
     if options.json {

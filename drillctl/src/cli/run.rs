@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use drill_agents::{Account, Clock, Context, Vault};
+use drill_agents::{Account, Clock, Context, Limits, Vault};
 use drill_reports::text::{Paint, text};
 use drill_reports::{Event, Record, Trigger, TriggerKind};
 
@@ -38,7 +38,8 @@ pub(super) async fn run(options: &Options, arguments: &Arguments) -> Ended {
     let mut signals = Signals::catch()?;
     let clock = Clock::system();
     let (folder, _lock) = store.begin(&clock)?;
-    let mut cx = Context::new(&folder.run, &folder.path, clock, secrets.clone());
+    let limits = Limits::new(&file.scenario.limits, &clock);
+    let mut cx = Context::new(&folder.run, &folder.path, clock, secrets.clone()).limited(limits);
     cx.low_memory = options.low_memory;
     let prepared = tokio::select! {
         prepared = prepare(&cx, &store, file, arguments) => prepared,
@@ -65,7 +66,7 @@ async fn prepare(cx: &Context, store: &Store, file: ScenarioFile, arguments: &Ar
 
 /// The snapshot that `name` names, with the digest of its header if a run of this installation recorded it.
 async fn select(file: &ScenarioFile, cx: &Context, store: &Store, name: &str) -> Result<Choice, Failure> {
-    let vault = Vault::open(&file.scenario.vault, &cx.secrets)?;
+    let vault = Vault::open(&file.scenario.vault, &cx.secrets)?.within(cx);
     let recorded = recorded(store, vault.location())?;
     let (snapshot, mut how) = match name {
         "newest" => newest(file, &vault, &recorded).await?,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use drill_agents::seal::{self, Keys, locate};
-use drill_agents::{Clock, Context, Header, Vault, fetch};
+use drill_agents::{Clock, Context, Header, Limits, Vault, fetch};
 use drill_reports::amount::{bytes, instant};
 use drill_reports::shown;
 use owo_colors::OwoColorize;
@@ -92,10 +92,12 @@ struct Reached {
 fn reach(options: &Options, scenario: &std::path::Path) -> Result<Reached, Failure> {
     let file = ScenarioFile::read(scenario)?;
     let secrets = file.secrets();
-    let mut cx = Context::new("vault", &options.state_folder()?, Clock::system(), secrets.clone());
+    let clock = Clock::system();
+    let limits = Limits::new(&file.scenario.limits, &clock);
+    let mut cx = Context::new("vault", &options.state_folder()?, clock, secrets.clone()).limited(limits);
     cx.low_memory = options.low_memory;
     let vault = Vault::open(&file.scenario.vault, &secrets).map_err(|error| Failure::from(error).scrubbed(&secrets))?;
-    Ok(Reached { file, cx, vault })
+    Ok(Reached { file, vault: vault.within(&cx), cx })
 }
 
 async fn list(options: &Options, arguments: &ListArguments) -> Ended {

@@ -80,6 +80,7 @@ impl Engine<'_> {
     /// The order of the stages.
     async fn line(&mut self) -> Result<(), Halt> {
         self.note(self.plan.keys.warnings())?;
+        self.note(self.cx.limits.note().as_slice())?;
         let stored = match &self.plan.choice {
             Choice::Capture => {
                 let captured = self.stage(Stage::Capture, backup::capture).await?;

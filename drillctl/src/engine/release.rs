@@ -60,7 +60,7 @@ async fn release(cx: &Context, scenario: &Scenario, lease: &Lease) -> drill_agen
         CANARY => sources::open(&scenario.source, &cx.secrets)?.unplant(cx, &cx.run).await.map(end),
         SNAPSHOT => {
             let id: String = serde_json::from_value(lease.spec.clone()).map_err(|error| unreadable(lease, error))?;
-            let vault = Vault::open(&scenario.vault, &cx.secrets)?;
+            let vault = Vault::open(&scenario.vault, &cx.secrets)?.within(cx);
             // A run can die after its snapshot is whole and before it wrote that down.
             if vault.exists(&id).await? { Ok(LeaseEnd::Kept) } else { vault.remove_incomplete(&id, cx).await.map(end) }
         }

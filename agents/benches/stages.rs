@@ -11,12 +11,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use age::x25519;
-use aws_lc_rs::{aead, digest};
+use aws_lc_rs::{aead, digest, rand};
 use divan::Bencher;
 use divan::counter::BytesCount;
 use drill_agents::seal::{About, KeyKind, Keys, Located, Sealing, generate, locate};
 use drill_agents::{Clock, Context, SEGMENT_BYTES, Secrets, Source, Vault, fetch, sources};
-use rand::{RngCore, SeedableRng, rngs::StdRng};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use tempfile::TempDir;
@@ -29,7 +28,7 @@ const LEVEL: i32 = 1;
 /// Plain bytes of one chunk of an age file.
 const CHUNK: usize = 64 << 10;
 /// Segments in the folder that is drilled.
-const SEGMENTS: usize = 8;
+const SEGMENTS: usize = 4;
 
 fn main() {
     divan::main();
@@ -39,7 +38,7 @@ fn main() {
 fn segment(kind: &str) -> Vec<u8> {
     let mut bytes = vec![0; SEGMENT_BYTES];
     if kind == "noise" {
-        StdRng::seed_from_u64(4711).fill_bytes(&mut bytes);
+        rand::fill(&mut bytes).expect("random bytes");
         return bytes;
     }
     let named = std::env::var_os("DRILL_BENCH_MIXED").map(Into::into);

@@ -162,9 +162,11 @@ def figures(run):
 
 
 def require_room(folder, needed):
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise Broken(f"{folder} has {free >> 30} GiB free; the data sets and their copies take {needed >> 30} GiB")
+    """Raises `Broken` unless the data sets, as far as they aren't there yet, and their copies will fit."""
+    used = subprocess.run(["du", "--summarize", "--block-size=1", folder], check=True, capture_output=True, text=True)
+    there, free = int(used.stdout.split()[0]), shutil.disk_usage(folder).free
+    if there + free < needed:
+        raise Broken(f"{folder} has {free >> 30} GiB free; give it {(needed - there) >> 30} GiB for data sets and their copies")
 
 
 def say(words):

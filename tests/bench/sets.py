@@ -42,7 +42,7 @@ class Scale:
         return self.name == "quick"
 
 
-FULL = Scale("full", 2, 92_000, 4 * GIB, 100_000, 60, GIB, 100 * MIB, (10_000, 100_000, 1_000_000), 50 * GIB)
+FULL = Scale("full", 2, 92_000, 4 * GIB, 100_000, 60, GIB, 100 * MIB, (10_000, 100_000, 1_000_000), 45 * GIB)
 QUICK = Scale("quick", 1, 200, 24 * MIB, 500, 1, 4 * MIB, MIB, (50, 500, 1000), GIB)
 PARTS = (1, 2, 4, 8)
 

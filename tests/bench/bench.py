@@ -16,7 +16,7 @@ import stages
 from drill import READ_BACK, WRITTEN, Drill, knows
 from meter import Broken
 from peers import PEERS, Age, Borg, Restic
-from postgres import Database, DatabaseDrill, PipedDump
+from postgres import Cluster, Database, DatabaseDrill, PipedDump
 from results import Results
 
 # What a quick run can't do without: Debian has them.
@@ -75,12 +75,14 @@ class Bench:
     def database(self):
         say("d: making the database")
         self.require(PipedDump)
-        data = Database.make(self.folder / "cluster", self.scale.pgbench_scale)
+        folder = self.folder / "cluster"
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed; a server whose files are gone ends by itself
+        cluster = Cluster(folder)
         try:
-            drill = partial(DatabaseDrill, self.program)
-            self.go_rounds(data, [(READ_BACK, drill), (PipedDump.name, PipedDump)])
+            data = Database.make(cluster, self.scale.pgbench_scale)
+            self.go_rounds(data, [(READ_BACK, partial(DatabaseDrill, self.program)), (PipedDump.name, PipedDump)])
         finally:
-            data.cluster.remove()
+            cluster.remove()
 
     def growth(self):
         """Growing data: once each, since the line through the sizes evens it out."""

@@ -114,9 +114,8 @@ class Database:
     count: str = f"{len(TABLES)} tables"
 
     @classmethod
-    def make(cls, folder, scale):
-        """A server with a database of pgbench at this scale."""
-        cluster = Cluster(folder)
+    def make(cls, cluster, scale):
+        """Starts the cluster's server, with a database of pgbench at this scale."""
         for command in (cluster.initdb(), cluster.start(), ["createdb", *cluster.login(), DATABASE]):
             cluster.call(*command)
         cluster.call("pgbench", "--quiet", "-i", "-s", scale, *cluster.login(), DATABASE)
@@ -131,6 +130,7 @@ class PipedDump(Age):
     """pg_dump, zstd and age in a pipe, and back into a new cluster through pg_restore."""
 
     name, program = "pg_dump, zstd −1, age", "age"
+    cluster = None
 
     def prepare(self):
         super().prepare()
@@ -149,7 +149,8 @@ class PipedDump(Age):
             raise Broken(f"{self.name}: the tables that came back are not those that were dumped")
 
     def close(self):
-        self.cluster.remove()
+        if self.cluster:
+            self.cluster.remove()
 
 
 class DatabaseDrill(Drill):

@@ -48,7 +48,7 @@ test-image: ## build the image from the release binary and run a drill in it
 	tests/image $(RELEASE)
 
 .PHONY: bench
-bench: ## measure drillctl against its peers, into docs/performance; about 25 minutes on a machine with nothing else to do
+bench: ## measure drillctl against its peers, into docs/performance; half an hour on two cores that have nothing else to do
 	@tests/install bench
 	cargo build --release --locked --bin drillctl
 	tests/bench/run --out docs/performance $(RELEASE)

@@ -11,8 +11,8 @@ Made by `make bench`; don't edit it. [What was measured, and how](README.md).
 
 def page(results):
     """`results.md`."""
-    parts = [HEAD, *warning(results), *goals(results), *troubles(results), *sets(results), *limits(results), *growth(results), *machine(results)]
-    return "\n".join(parts)
+    sections = (warning, goals, troubles, sets, limits, growth, machine)
+    return "\n".join([HEAD, *(part for section_of in sections for part in section_of(results))])
 
 
 def warning(results):

@@ -54,11 +54,15 @@ def drills(results, data_set):
 def limits(results):
     """How near the drills came to what the stages allow."""
     modes = ((READ_BACK, True), (WRITTEN, False))
+
+    def took(data_set, who):
+        return seconds(results.median(data_set, who, "wall_secs"))
+
     rows = [
-        [data_set, who, seconds(results.limit_secs(data_set, mode)), seconds(results.median(data_set, who, "wall_secs")), percent(results.share(data_set, mode))]
+        [data_set, who, seconds(limit), took(data_set, who), percent(results.share(data_set, mode))]
         for data_set in "abc"
         for who, mode in modes
-        if results.limit_secs(data_set, mode)
+        if (limit := results.limit_secs(data_set, mode))
     ]
     return table(["set", "drill", "limit s", "took s", "share"], rows, left=2)
 

@@ -41,7 +41,8 @@ def run(data_set, contender, wall_secs, **more):
 
 
 def results(runs=(), growth=(), rates=None):
-    machine = {"cpu": "a", "cores": 2, "memory_bytes": GIB, "kernel": "6", "system": "Debian", "file_system": "ext4", "programs": {}}
+    names = {"cpu": "a", "kernel": "6", "system": "Debian", "file_system": "ext4"}
+    machine = {"cores": 2, "memory_bytes": GIB, "programs": {}, **names}
     found = Results.new(QUICK, machine, "today")
     about = {"what": "bytes", "kind": "noise", "count": "1 file", "bytes": GIB}
     found.data |= {"runs": list(runs), "growth": list(growth), "stages": rates or {}}
@@ -50,7 +51,8 @@ def results(runs=(), growth=(), rates=None):
 
 
 def grown(by, size, wall_secs, own_bytes=100 << 20, low_memory=False):
-    return {"by": by, "size": size, "low_memory": low_memory, "wall_secs": wall_secs, "cpu_secs": wall_secs, "own_bytes": own_bytes}
+    figures = {"wall_secs": wall_secs, "cpu_secs": wall_secs, "own_bytes": own_bytes}
+    return {"by": by, "size": size, "low_memory": low_memory, **figures}
 
 
 class Lines(unittest.TestCase):
@@ -82,7 +84,8 @@ class Figures(unittest.TestCase):
         self.assertIsNone(found.ratio("b", "restic"))
 
     def test_the_limit_is_the_work_of_every_stage_shared_by_the_cores(self):
-        # Of a plain byte: read twice, write, digest twice, compress, decompress; of a sealed one: read, write, digest twice, seal, open.
+        # Of a plain byte: read twice, write, digest twice, compress, decompress.
+        # Of a sealed one: read, write, digest twice, seal, open.
         self.assertAlmostEqual(stages.limit_secs("noise", 2e9, 1e9, RATES, cores=2), (7 * 2 + 6) / 2)
         self.assertAlmostEqual(stages.limit_secs("noise", 2e9, 1e9, RATES, cores=2, read_back=False), (6 * 2 + 6) / 2)
 
@@ -220,7 +223,8 @@ class Trees(unittest.TestCase):
 class Sets(unittest.TestCase):
     def test_sets_are_the_same_each_time_and_as_big_as_they_should_be(self):
         with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-            made = [[library.noise(), library.small(), *library.growing()] for library in (Library(Path(at), QUICK) for at in (one, two))]
+            libraries = [Library(Path(folder), QUICK) for folder in (one, two)]
+            made = [[library.noise(), library.small(), *library.growing()] for library in libraries]
             for first, second in zip(*made):
                 digests = [{path: what[-1] for path, what in tree.describe_tree(data.path).items()} for data in (first, second)]
                 self.assertEqual(*digests)

@@ -37,6 +37,8 @@ test: ## install what tests need, then run everything: lint, tests, documentatio
 	$(call step,examples in the documentation)
 	cargo test --workspace --doc --locked --quiet
 	@$(MAKE) --no-print-directory test-image
+	$(call step,benchmark with little data)
+	@$(MAKE) --no-print-directory bench-quick
 	$(call step,everything passed)
 
 .PHONY: test-image
@@ -44,6 +46,19 @@ test-image: ## build the image from the release binary and run a drill in it
 	$(call step,image)
 	cargo build --release --locked --bin drillctl
 	tests/image $(RELEASE)
+
+.PHONY: bench
+bench: ## measure drillctl against its peers, into docs/performance; half an hour on two cores that have nothing else to do
+	@tests/install bench
+	cargo build --release --locked --bin drillctl
+	tests/bench/run --out docs/performance $(RELEASE)
+
+.PHONY: bench-quick
+bench-quick: ## the same with little data, to see that everything in it works
+	@tests/install bench-quick
+	cargo build --release --locked --bin drillctl
+	python3 -B -m unittest discover --start-directory tests/bench
+	tests/bench/run --quick $(RELEASE)
 
 .PHONY: lint
 lint: ## what holds without running anything: format, spelling, dependencies, clippy, rustdoc

@@ -220,7 +220,7 @@ impl Drill {
             let (sealing, mut writer) = Sealing::begin(&self.cx, &self.vault, &self.keys, "s").await.expect("begun");
             let captured = self.source.capture(&self.cx, &mut writer).await.expect("captured");
             let about = About { scenario: "bench".into(), source: "directory".into(), tool: "bench".into() };
-            sealing.complete(&self.cx, writer, &captured, about).await.expect("stored");
+            sealing.complete(&self.cx, writer, captured, about).await.expect("stored");
         });
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::buffers::Buffers;
 use crate::{Clock, Error, Kind, Limits, Result, Secrets};
 
 /// What every act is handed.
@@ -30,6 +31,8 @@ pub struct Context {
     pub low_memory: bool,
     /// What may be taken of source and vault.
     pub limits: Limits,
+    /// Memory for segments, used again by every stage of the run.
+    pub(crate) buffers: Buffers,
 }
 
 impl Context {
@@ -45,6 +48,7 @@ impl Context {
             secrets,
             low_memory: false,
             limits: Limits::default(),
+            buffers: Buffers::default(),
         }
     }
 

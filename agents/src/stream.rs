@@ -27,9 +27,9 @@ pub struct SealWriter {
 
 impl SealWriter {
     /// A writer and the queue of its segments, `depth` of them at most.
-    pub(crate) fn new(depth: usize) -> (Self, mpsc::Receiver<Bytes>) {
+    pub(crate) fn new(depth: usize, buffers: &Buffers) -> (Self, mpsc::Receiver<Bytes>) {
         let (segments, queue) = mpsc::channel(depth);
-        (Self { segments, segment: None, buffers: Buffers::default(), written: 0, pace: None }, queue)
+        (Self { segments, segment: None, buffers: buffers.clone(), written: 0, pace: None }, queue)
     }
 
     /// The same, taking bytes at this pace: whoever reads the source for it is held back.
@@ -89,7 +89,7 @@ impl SealWriter {
         limits: &Limits,
         work: impl FnOnce(&mut Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let mut writer = std::mem::replace(self, Self::new(1).0);
+        let mut writer = std::mem::replace(self, Self::new(1, &self.buffers).0);
         let limits = limits.clone();
         let (job, answer) = job(move || {
             let done = limits.lower_this_thread().and_then(|()| work(&mut writer));
@@ -309,17 +309,17 @@ mod tests {
     async fn a_paced_writer_holds_whoever_writes_back_and_notices_that_nobody_takes_it_any_more() {
         let clock = crate::Clock::system();
         let pace = || Some(Pace::new("8MiB/s".parse().expect("rate"), &clock));
-        let (writer, mut queue) = SealWriter::new(4);
+        let (writer, mut queue) = SealWriter::new(4, &Buffers::default());
         let (mut writer, bytes) = (writer.paced(pace()), vec![7; 4 << 20]);
         let before = clock.elapsed();
         writer.write(&bytes).await.expect("written");
-        writer.on_thread(move |writer| writer.write_blocking(&bytes)).await.expect("written");
+        writer.on_thread(&Limits::default(), move |writer| writer.write_blocking(&bytes)).await.expect("written");
         let took = clock.elapsed() - before;
         assert!(took >= std::time::Duration::from_millis(850), "8 MiB in {took:?}");
         assert_eq!(writer.finish().await.expect("finished"), 8 << 20);
         assert_eq!(queue.recv().await.map(|segment| segment.len()), Some(8 << 20), "in one segment all the same");
 
-        let (writer, queue) = SealWriter::new(4);
+        let (writer, queue) = SealWriter::new(4, &Buffers::default());
         drop(queue);
         let error = writer.paced(pace()).write(&[7; SEGMENT_BYTES - 1]).await.expect_err("before the segment is full");
         assert_eq!(error.to_string(), "sealing and storing has stopped");
@@ -328,7 +328,7 @@ mod tests {
     #[tokio::test]
     async fn segments_are_cut_where_they_are_full_and_an_empty_stream_has_one() {
         for (length, segments) in [(0, 1), (1, 1), (SEGMENT_BYTES, 1), (SEGMENT_BYTES + 1, 2)] {
-            let (mut writer, mut queue) = SealWriter::new(4);
+            let (mut writer, mut queue) = SealWriter::new(4, &Buffers::default());
             writer.write(&vec![7; length]).await.expect("written");
             assert_eq!(writer.finish().await.expect("finished"), length as u64);
             let mut sizes = Vec::new();

@@ -14,7 +14,7 @@ pub(crate) fn context(folder: &Path) -> Context {
 
 /// What a source writes, and what it says about it.
 pub(crate) async fn captured(source: &dyn Source, cx: &Context) -> Result<(Captured, Vec<u8>)> {
-    let (mut out, mut queue) = SealWriter::new(2);
+    let (mut out, mut queue) = SealWriter::new(2, &cx.buffers);
     let collect = tokio::spawn(async move {
         let mut stream = Vec::new();
         while let Some(segment) = queue.recv().await {

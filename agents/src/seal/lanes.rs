@@ -42,7 +42,7 @@ impl Lanes {
             cores,
             limits: Limits::default(),
             jobs: OnceLock::new(),
-            buffers: Buffers::default(),
+            buffers: cx.buffers.clone(),
             count: cores + moving,
         }
     }

@@ -63,7 +63,7 @@ impl Sealing {
             Some(sealed) => Some(shelf.put(KEY_NAME, sealed).await?),
             None => None,
         };
-        let (writer, queue) = SealWriter::new(1);
+        let (writer, queue) = SealWriter::new(1, &cx.buffers);
         let writer = writer.paced(cx.limits.source.clone());
         let stop = cx.cancel.child_token();
         let segments = tokio::spawn(store_segments(shelf.clone(), queue, cx.clone(), stop.clone()));

@@ -1,6 +1,7 @@
 //! Reads the content of a file once, for its digest and for whoever stores it.
 
 use std::io;
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -14,6 +15,9 @@ use crate::{Context, Result, Sha256};
 
 /// Bytes that are read at a time: few enough that they are still in the processor's cache when they are digested.
 const PIECE: usize = 256 << 10;
+
+/// Bytes of a file that are asked for before it is read; from there on the system reads ahead by itself.
+const READ_AHEAD: u64 = 256 << 10;
 
 /// Files of this size and more are read gently.
 const BIG: u64 = 1 << 20;
@@ -43,12 +47,6 @@ impl<'a> Regular<'a> {
     pub(super) fn new(path: &'a Path, file: &'a OwnedFd, size: u64) -> Result<Self> {
         let extents = extent::data_of(file, size).map_err(|cause| reading(path, cause))?;
         Ok(Self { path, file, size, extents })
-    }
-
-    /// Makes the cache forget the file, so that it is read from the disk. Whether it did: what is mapped or in memory stays.
-    pub(super) fn forget(&self) -> bool {
-        let _ = rustix::fs::fadvise(self.file, 0, None, Advice::DontNeed);
-        self.size == 0 || !is_cached(self.file)
     }
 }
 
@@ -108,6 +106,14 @@ fn fill(file: &OwnedFd, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         }
     }
     Ok(filled)
+}
+
+/// Makes the cache forget a file, and begins to read it from the disk. Whether it did: what is mapped or only in memory stays.
+pub(super) fn read_anew(file: &OwnedFd) -> bool {
+    let _ = rustix::fs::fadvise(file, 0, None, Advice::DontNeed);
+    let forgotten = !is_cached(file);
+    let _ = rustix::fs::fadvise(file, 0, NonZero::new(READ_AHEAD), Advice::WillNeed);
+    forgotten
 }
 
 /// Keeps a production system's cache as it was: a big file that wasn't in the cache before it was read is dropped from it again.

@@ -27,7 +27,8 @@ async fn a_half_written_snapshot_is_not_there_until_its_run_removes_it() {
     let again = Sealing::begin(&home.cx, &home.vault, &home.keys, "s-half-run-1").await.expect_err("taken");
     assert_eq!(again.kind(), Kind::Refused);
 
-    let stranger = drill_agents::Context { run: "run-2".into(), ..home.cx.clone() };
+    let mut stranger = home.cx.clone();
+    stranger.run = "run-2".into();
     for (id, cx) in [("s-half-run-1", &stranger), ("s-whole-run-1", &home.cx)] {
         let error = home.vault.remove_incomplete(id, cx).await.expect_err("kept");
         assert_eq!(error.kind(), Kind::Refused);

@@ -206,7 +206,7 @@ impl Environed {
 }
 
 pub(super) async fn capture(cx: &Context, source: &PostgresSource) -> Result<(Captured, Vec<Bytes>)> {
-    let (mut out, mut queue) = SealWriter::new(2);
+    let (mut out, mut queue) = SealWriter::new(2, &cx.buffers);
     let capturing = async move {
         let captured = source.capture(cx, &mut out).await;
         if captured.is_ok() {

@@ -38,7 +38,7 @@ impl Home {
     /// Captures, and returns the stream too.
     async fn capture(&self, spec: Value) -> (Result<Captured>, Vec<u8>) {
         let source = self.open(spec).expect("opens");
-        let (mut out, mut segments) = SealWriter::new(2);
+        let (mut out, mut segments) = SealWriter::new(2, &self.cx.buffers);
         let collecting = tokio::spawn(async move {
             let mut stream = Vec::new();
             while let Some(segment) = segments.recv().await {

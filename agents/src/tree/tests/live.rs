@@ -16,8 +16,8 @@ const BIG: u64 = 6 * SEGMENT_BYTES as u64;
 
 /// Takes the tree; `meanwhile` happens when a part of its first file was read.
 async fn captured_while(root: &Path, home: &Path, meanwhile: impl FnOnce()) -> (Captured, Vec<u8>) {
-    let (mut out, mut queue) = SealWriter::new(1);
     let (cx, source) = (trial::context(home), source(root, |_| {}));
+    let (mut out, mut queue) = SealWriter::new(1, &cx.buffers);
     let capture = tokio::spawn(async move {
         let captured = source.capture(&cx, &mut out).await;
         out.finish().await.expect("finished");
@@ -155,7 +155,7 @@ async fn a_run_that_is_asked_to_stop_stops_in_the_middle_of_a_file() {
     std::fs::create_dir(&root).expect("folder");
     big_file(&root.join("a"));
     let (cx, source) = (trial::context(home.path()), source(&root, |_| {}));
-    let (mut out, mut queue) = SealWriter::new(1);
+    let (mut out, mut queue) = SealWriter::new(1, &cx.buffers);
     let cancel = cx.cancel.clone();
     let capture = tokio::spawn(async move { source.capture(&cx, &mut out).await });
     queue.recv().await.expect("a first segment");

@@ -112,6 +112,6 @@ mod tests {
         assert_eq!(serde_json::to_string(&digest).expect("text"), text);
         assert_eq!(serde_json::from_str::<Sha256>(text).expect("read"), digest);
         assert_eq!(serde_json::from_str::<Sha256>("\"\"").expect("read"), Sha256::UNREAD);
-        serde_json::from_str::<Sha256>("\"ba78\"").expect_err("too short");
+        serde_json::from_str::<Sha256>("\"0123\"").expect_err("too short");
     }
 }

@@ -153,7 +153,10 @@ fn read_together(cx: &Context, content: &mut Content<'_>, files: &[Found], into:
         .map(|(found, opened)| opened.map_err(|error| unsteady(&found.path, error.into())))
         .collect::<Result<_>>()?;
     into.cached += opened.iter().map(|file| u64::from(!content::read_anew(file))).sum::<u64>();
-    files.iter().zip(&opened).try_for_each(|(found, file)| Ok(into.entries.push(read_file(cx, content, found, file)?)))
+    for (found, file) in files.iter().zip(&opened) {
+        into.entries.push(read_file(cx, content, found, file)?);
+    }
+    Ok(())
 }
 
 fn read_file(cx: &Context, content: &mut Content<'_>, found: &Found, file: &OwnedFd) -> Result<Entry> {

@@ -24,6 +24,12 @@ impl Buffers {
         free.unwrap_or_else(|| Vec::with_capacity(SEGMENT_BYTES + ROOM))
     }
 
+    /// Gives the memory of free buffers back, for who will need no segments any more. Between stages they are better kept: once such a
+    /// large piece was freed, the allocator takes the next ones from memory that it never gives back.
+    pub(crate) fn trim(&self) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// What a buffer holds, as bytes that are shared; when the last of them is dropped, it is free again.
     pub(crate) fn share(&self, bytes: Vec<u8>) -> Bytes {
         Bytes::from_owner(Shared { bytes, home: self.clone() })
@@ -68,5 +74,8 @@ mod tests {
         drop(part);
         let third = buffers.take();
         assert_eq!((third.as_ptr(), third.len()), (address, 0));
+        drop(buffers.share(third));
+        buffers.trim();
+        assert!(buffers.free.lock().expect("not poisoned").is_empty(), "given back");
     }
 }

@@ -1,5 +1,7 @@
 //! Facts about this program, this host, and the scenario's place in its repository.
 
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,8 +11,10 @@ use drill_reports::{Host, Tool};
 
 /// This program: its version and the digest of the running binary.
 pub(crate) fn tool() -> Tool {
-    let binary = std::fs::read("/proc/self/exe").map(|bytes| sha256(&bytes)).unwrap_or_default();
-    Tool { name: "drillctl".into(), version: env!("CARGO_PKG_VERSION").into(), binary_sha256: binary }
+    let mut digesting = Digesting::default();
+    let read = File::open("/proc/self/exe").and_then(|mut binary| io::copy(&mut binary, &mut digesting));
+    let binary_sha256 = read.map(|_| digesting.finish()).unwrap_or_default();
+    Tool { name: "drillctl".into(), version: env!("CARGO_PKG_VERSION").into(), binary_sha256 }
 }
 
 /// Where the run executes.
@@ -42,20 +46,36 @@ pub(crate) fn nonce<const N: usize>() -> String {
 
 /// SHA-256 of what this is as JSON, hexadecimal. The text, which may be long, is never held as a whole.
 pub(crate) fn sha256_of_json(fact: &impl serde::Serialize) -> String {
-    struct Digested(digest::Context);
-    impl std::io::Write for Digested {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut out = std::io::BufWriter::with_capacity(64 << 10, Digested(digest::Context::new(&digest::SHA256)));
+    let mut out = BufWriter::with_capacity(64 << 10, Digesting::default());
     serde_json::to_writer(&mut out, fact).expect("facts are plain data");
-    let Ok(digested) = out.into_inner() else { unreachable!("a digest takes all that is written") };
-    hex::encode(digested.0.finish())
+    let Ok(digesting) = out.into_inner() else { unreachable!("a digest takes all that is written") };
+    digesting.finish()
+}
+
+/// A digest that is written into.
+struct Digesting(digest::Context);
+
+impl Default for Digesting {
+    fn default() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+}
+
+impl Digesting {
+    fn finish(self) -> String {
+        hex::encode(self.0.finish())
+    }
+}
+
+impl Write for Digesting {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// SHA-256, hexadecimal.

@@ -34,9 +34,9 @@ impl Lanes {
         Self { limits: cx.limits.clone(), ..Self::new(cx) }
     }
 
-    /// As many as there are cores; where memory is scarce, one that computes and one that moves.
+    /// As many as there are cores, and some that move; where memory is scarce, just one, which does either.
     pub(super) fn new(cx: &Context) -> Self {
-        let (most, moving) = if cx.low_memory { (1, 1) } else { (MOST_CORES, MOVING) };
+        let (most, moving) = if cx.low_memory { (1, 0) } else { (MOST_CORES, MOVING) };
         let cores = available_parallelism().map_or(1, usize::from).min(most);
         Self {
             cores,

@@ -187,10 +187,10 @@ impl Files {
         identity: &Identity,
     ) -> std::result::Result<Vec<u8>, Fault> {
         let (identity, plain_bytes) = (Arc::clone(&identity.unwraps), part.plain_bytes);
-        let (clock, timings, into) = (cx.clock.clone(), Arc::clone(&cx.timings), self.lanes.buffers.take());
+        let (clock, timings, buffers) = (cx.clock.clone(), Arc::clone(&cx.timings), self.lanes.buffers.clone());
         let opening = move || {
             let before = clock.elapsed();
-            let opened = envelope::open(identity.as_ref(), &sealed, plain_bytes, into);
+            let opened = envelope::open(identity.as_ref(), &sealed, plain_bytes, buffers.take());
             timings.opened(clock.elapsed().saturating_sub(before));
             opened
         };

@@ -131,8 +131,9 @@ impl Shelf {
         if at >= MOST_SEGMENTS {
             return Err(Error::new(Kind::Exhausted, format!("snapshot {} has over {MOST_SEGMENTS} segments", self.id)));
         }
-        let (recipients, into) = (Arc::clone(&self.recipients), self.lanes.buffers.take());
-        let sealed = self.lanes.compute(move || envelope::seal(&recipients, &plain, into)).await?;
+        let (recipients, buffers) = (Arc::clone(&self.recipients), self.lanes.buffers.clone());
+        // Whoever waits for a core holds no second buffer yet.
+        let sealed = self.lanes.compute(move || envelope::seal(&recipients, &plain, buffers.take())).await?;
         self.put(&segment_name(at), sealed).await
     }
 

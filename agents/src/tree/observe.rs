@@ -40,6 +40,7 @@ pub(crate) struct Observed {
 /// # Errors
 /// I/O errors; [`crate::Kind::Interrupted`].
 pub(crate) fn observe(cx: &Context, root: Arc<OwnedFd>, level: Level, written: Option<&Written>) -> Result<Observed> {
+    cx.buffers.trim();
     if level == Level::Content && written.is_none() {
         // Only what is on the disk can be dropped from the cache. Where syncing fails, reading will tell.
         let _ = rustix::fs::syncfs(&root);

@@ -19,6 +19,8 @@ pub enum Format {
     File(String),
     /// An archive in pg_dump's custom format.
     PgDump,
+    /// A POSIX tar archive of several such archives, each cut into pieces: what comes before the rows, the rows, what comes after.
+    PgDumps,
 }
 
 /// What is known about the content of a snapshot, or about what is in an environment.

@@ -64,6 +64,8 @@ pub enum StreamFormat {
     File,
     /// An archive in pg_dump's custom format.
     PgDump,
+    /// A POSIX tar archive of several such archives, cut into pieces.
+    PgDumps,
 }
 
 /// One sealed file.
@@ -194,6 +196,7 @@ impl From<&Format> for StreamFormat {
             Format::Tar => Self::Tar,
             Format::File(_) => Self::File,
             Format::PgDump => Self::PgDump,
+            Format::PgDumps => Self::PgDumps,
         }
     }
 }

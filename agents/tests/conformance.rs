@@ -45,9 +45,11 @@ fn rows(home: &Path) -> Vec<Row> {
         .expect("rows");
     let cluster = Cluster::start();
     cluster.sql("CREATE TABLE t AS SELECT n, md5(n::text) AS v FROM generate_series(1, 1000) n; CREATE INDEX ON t(n)");
+    cluster.sql("CREATE TABLE big AS SELECT n, repeat(md5(n::text), 20) AS v FROM generate_series(1, 20000) n");
     let tar = json!({"command": {"argv": ["tar", "--format=posix", "-C", tree, "-cf", "-", "."], "content": "tar"}});
     let file = json!({"command": {"argv": ["cat", tree.join("a/b/file")], "content": {"file": "copy"}}});
     let postgres = json!({"postgres": {"url": cluster.url(), "canary": true}});
+    let several = json!({"postgres": {"url": cluster.url(), "canary": true, "jobs": 3}});
     let directory = || json!({"directory": {}});
     let row = |kind, source, scratch, plants| Row { kind, source, scratch, plants, _server: None };
     vec![
@@ -55,6 +57,7 @@ fn rows(home: &Path) -> Vec<Row> {
         row("sqlite", json!({"sqlite": {"path": database, "canary": true}}), directory(), true),
         row("command (tar)", tar, directory(), false),
         row("command (file)", file, directory(), false),
+        row("postgres (jobs)", several, json!({"postgres": {"jobs": 2}}), true),
         Row { _server: Some(cluster), ..row("postgres", postgres, json!({"postgres": {}}), true) },
     ]
 }

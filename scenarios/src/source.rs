@@ -74,12 +74,20 @@ pub struct PostgresSource {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(inner(length(min = 1)))]
     pub schemas: Vec<String>,
+    /// How many dumps are taken at a time, under one snapshot. With more than one, the biggest tables are dealt out to them.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 64))]
+    pub jobs: u8,
     /// Folder with the `pg_dump` to use, instead of the installed one that comes closest to the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bin: Option<PathBuf>,
     /// Plant a row with a nonce, in a schema of its own, before the capture, and take it away after the run.
     #[serde(default)]
     pub canary: bool,
+}
+
+fn one() -> u8 {
+    1
 }
 
 /// A program that writes the backup to its standard output.

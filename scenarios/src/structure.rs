@@ -303,6 +303,13 @@ impl<'a> Walk<'a> {
             let message = format!("{label} must not be below {least}, but is {value}");
             return self.say(path, node.place, message, format!("Write {least} or more."));
         }
+        if let Some(most) = schema["maximum"].as_i64()
+            && value.as_i64().is_none_or(|number| number > most)
+        {
+            self.mend(path, Mend::stand_in(schema));
+            let message = format!("{label} must not be above {most}, but is {value}");
+            return self.say(path, node.place, message, format!("Write {most} or less."));
+        }
         let Some(text) = value.as_str() else { return };
         if text.trim().is_empty() && schema["minLength"].as_u64().unwrap_or(0) > 0 {
             return self.say(path, node.place, format!("{label} is empty"), "Write something between the quotes.");

@@ -67,13 +67,13 @@ pub(crate) async fn lock(client: &Client, scope: &Scope) -> Result<()> {
     Ok(())
 }
 
-/// Facts of a source, all in the transaction that `client` is in, but for the positions of sequences.
-pub(crate) async fn capture(client: &Client, scope: &Scope) -> Result<Facts> {
+/// Facts of a source, all in the snapshot that the sessions share, but for the positions of sequences.
+pub(crate) async fn capture(sessions: &[Client], scope: &Scope) -> Result<Facts> {
+    let client = &sessions[0];
     let mut database = definitions(client, scope).await?;
     let holders = Holder::all(client, scope).await?;
-    for holder in holders.iter().filter(|holder| !holder.materialised) {
-        database.tables.insert(holder.name.clone(), holder.content(client, true).await?);
-    }
+    let tables = holders.iter().filter(|holder| !holder.materialised);
+    database.tables = fingerprint::contents(sessions, tables.map(Holder::whole), true).await?;
     let views = materialised::capture(client, &holders).await?;
     database.tables.extend(views.tables);
     let mut notes = views.notes;
@@ -93,15 +93,14 @@ pub(crate) async fn capture(client: &Client, scope: &Scope) -> Result<Facts> {
 }
 
 /// Facts of a restored database, down to `level`, as far as `captured` can be compared with them.
-pub(crate) async fn observe(client: &Client, captured: &Database, level: Level) -> Result<Database> {
+pub(crate) async fn observe(sessions: &[Client], captured: &Database, level: Level) -> Result<Database> {
+    let client = &sessions[0];
     let scope = Scope::of(captured);
     let content = level == Level::Content;
     let mut database = definitions(client, &scope).await?;
-    for holder in Holder::all(client, &scope).await? {
-        if !holder.materialised || captured.tables.contains_key(&holder.name) {
-            database.tables.insert(holder.name.clone(), holder.content(client, content).await?);
-        }
-    }
+    let holders = Holder::all(client, &scope).await?;
+    let compared = holders.iter().filter(|holder| !holder.materialised || captured.tables.contains_key(&holder.name));
+    database.tables = fingerprint::contents(sessions, compared.flat_map(Holder::pieces), content).await?;
     if scope.is_whole() {
         let objects = fingerprint::large_objects(client, content).await?;
         database.tables.extend(objects.map(|objects| (LARGE_OBJECTS.to_owned(), objects)));

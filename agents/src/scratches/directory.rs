@@ -87,8 +87,10 @@ fn takes(format: &Format) -> Result<()> {
         Format::File(name) if file_path(name).is_some() => Ok(()),
         Format::File(name) => Err(Error::new(Kind::Config, format!("`{name}` is no name for a file in the scratch"))
             .hint("Name it without folders.")),
-        Format::PgDump => Err(Error::new(Kind::Config, "a dump of PostgreSQL can't be restored into a folder")
-            .hint("Use the scratch `postgres`.")),
+        Format::PgDump | Format::PgDumps => {
+            Err(Error::new(Kind::Config, "a dump of PostgreSQL can't be restored into a folder")
+                .hint("Use the scratch `postgres`."))
+        }
     }
 }
 
@@ -184,7 +186,7 @@ impl Environment for DirectoryEnvironment {
         match &index.format {
             Format::Tar => tree::restore(cx, &self.root, stream).await,
             Format::File(name) => tree::restore_file(cx, &self.root.join(name), stream).await,
-            Format::PgDump => takes(&index.format).map(|()| Restored::default()),
+            Format::PgDump | Format::PgDumps => takes(&index.format).map(|()| Restored::default()),
         }
     }
 

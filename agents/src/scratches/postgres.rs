@@ -14,8 +14,9 @@ use crate::postgres::cancel::unless_stopped;
 use crate::postgres::cluster::{self, Cluster};
 use crate::postgres::connection::wrong;
 use crate::postgres::fresh::{self, Fresh};
+use crate::postgres::loads::{self, Restoring};
 use crate::postgres::programs::{self, Programs};
-use crate::postgres::{canary, facts, load, stop};
+use crate::postgres::{canary, facts, load, snapshot, stop};
 use crate::{
     CanarySeen, Context, Database, Environment, Error, Format, Identity, Index, Kind, Mark, Note, OpenReader, Place,
     Restored, Result, Rows, Scratch,
@@ -29,6 +30,8 @@ const ELSEWHERE: &str = "/var/tmp";
 /// What makes loading faster here than it may be in earnest.
 const UNSAFE: &str = "It does not wait for its disk (fsync, synchronous_commit and full_page_writes are off): a server that is \
                       to be kept may take longer to load.";
+/// Jobs at most where the scenario doesn't say how many: a drill shares the host with others.
+const MOST_JOBS: usize = 4;
 /// Rows of an answer that are kept.
 const MOST_ROWS: u64 = 1000;
 
@@ -38,6 +41,8 @@ pub(crate) struct PostgresScratch {
     version: Option<u32>,
     bin: Option<PathBuf>,
     path: Option<PathBuf>,
+    /// Indexes that are built, and tables that are read, at a time.
+    jobs: usize,
     settings: BTreeMap<String, String>,
 }
 
@@ -48,8 +53,9 @@ impl PostgresScratch {
     /// [`Kind::Config`] for settings that are drillctl's own or none.
     pub(crate) fn open(scratch: &drill_scenarios::PostgresScratch) -> Result<Self> {
         cluster::check(&scratch.settings)?;
-        let drill_scenarios::PostgresScratch { version, bin, path, settings } = scratch.clone();
-        Ok(Self { version, bin, path, settings })
+        let drill_scenarios::PostgresScratch { version, bin, path, jobs, settings } = scratch.clone();
+        let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_JOBS));
+        Ok(Self { version, bin, path, jobs: jobs.map_or_else(cores, usize::from), settings })
     }
 
     /// The programs that a dump of a server of major `least` is restored with: those of the version that the scenario
@@ -84,7 +90,7 @@ impl Scratch for PostgresScratch {
     }
 
     async fn admit(&self, cx: &Context, place: &Place, source: &Identity, format: &Format) -> Result<()> {
-        if *format != Format::PgDump {
+        if !matches!(format, Format::PgDump | Format::PgDumps) {
             return Err(Error::new(Kind::Config, "a PostgreSQL scratch takes dumps of pg_dump's custom format only")
                 .hint("Use a `postgres` source, or a `command` source with `content: pg_dump`."));
         }
@@ -116,7 +122,7 @@ impl Scratch for PostgresScratch {
             return Err(Error::new(Kind::Refused, "the scratch is the source: both have one system identifier"));
         }
         let fresh = fresh::create(&cluster, captured).await?;
-        Ok(Box::new(PostgresEnvironment { root: place.folder.clone(), cluster, system, fresh }))
+        Ok(Box::new(PostgresEnvironment { root: place.folder.clone(), cluster, system, fresh, jobs: self.jobs }))
     }
 
     async fn release(&self, cx: &Context, place: &Place) -> Result<Removal> {
@@ -170,6 +176,7 @@ struct PostgresEnvironment {
     cluster: Cluster,
     system: String,
     fresh: Fresh,
+    jobs: usize,
 }
 
 impl PostgresEnvironment {
@@ -182,6 +189,28 @@ impl PostgresEnvironment {
         let client = self.session().await?;
         facts::prepare(&client).await?;
         Ok(client)
+    }
+
+    /// Sessions that read, all of one state.
+    async fn facts_sessions(&self) -> Result<Vec<Client>> {
+        let mut sessions = vec![self.facts_session().await?];
+        let snapshot = snapshot::export(&sessions[0]).await?;
+        while sessions.len() < self.jobs {
+            let session = self.facts_session().await?;
+            snapshot::import(&session, &snapshot).await?;
+            sessions.push(session);
+        }
+        Ok(sessions)
+    }
+
+    /// Loads a dump, or several.
+    async fn load(&self, cx: &Context, index: &Index, stream: OpenReader) -> Result<Vec<String>> {
+        let program = self.restoring(!index.databases.is_empty());
+        if index.format == Format::PgDump {
+            return load::load(cx, program, stream).await;
+        }
+        let restoring = Restoring { program, account: self.cluster.account(), folder: &self.root, jobs: self.jobs };
+        loads::load(cx, &restoring, stream).await
     }
 
     fn restoring(&self, whole: bool) -> crate::process::Program {
@@ -255,8 +284,7 @@ impl Environment for PostgresEnvironment {
 
     async fn restore(&mut self, cx: &Context, index: &Index, stream: OpenReader) -> Result<Restored> {
         let captured = index.databases.first();
-        let loading = load::load(cx, self.restoring(captured.is_some()), stream);
-        let loaded = unless_stopped(cx, loading).await;
+        let loaded = unless_stopped(cx, self.load(cx, index, stream)).await;
         self.cluster.must_run()?;
         let complaints = loaded.map_err(|lost| self.cluster.explain(lost))?;
         let began = cx.clock.elapsed();
@@ -272,10 +300,8 @@ impl Environment for PostgresEnvironment {
     async fn observe(&self, cx: &Context, index: &Index, level: Level) -> Result<Index> {
         let nothing = Database::default();
         let captured = index.databases.first().unwrap_or(&nothing);
-        let client = self.facts_session().await?;
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        client.batch_execute(begin).await.map_err(|cause| wrong("looking at what was restored", cause))?;
-        let mut database = unless_stopped(cx, facts::observe(&client, captured, level)).await?;
+        let sessions = self.facts_sessions().await?;
+        let mut database = unless_stopped(cx, facts::observe(&sessions, captured, level)).await?;
         if facts::worded_differently(captured, &database.version) {
             facts::reword(&mut database, captured);
         }
@@ -285,7 +311,7 @@ impl Environment for PostgresEnvironment {
         if !captured.name.is_empty() {
             database.name.clone_from(&captured.name);
         }
-        let mut observed = Index::new(Format::PgDump);
+        let mut observed = Index::new(index.format.clone());
         observed.databases.push(database);
         Ok(observed)
     }

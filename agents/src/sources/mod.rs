@@ -34,6 +34,7 @@ pub fn format(source: &drill_scenarios::Source) -> Format {
     use drill_scenarios::Source as Named;
     match source {
         Named::Directory(_) | Named::Sqlite(_) => Format::Tar,
+        Named::Postgres(source) if source.jobs > 1 => Format::PgDumps,
         Named::Postgres(_) => Format::PgDump,
         Named::Command(source) => match &source.content {
             Content::Tar => Format::Tar,

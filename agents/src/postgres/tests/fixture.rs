@@ -95,6 +95,7 @@ impl Fixture {
             url_from: None,
             password: None,
             schemas: Vec::new(),
+            jobs: 1,
             bin: None,
             canary: false,
         }
@@ -106,6 +107,11 @@ impl Fixture {
 
     pub(super) fn open(&self, described: &drill_scenarios::PostgresSource) -> Result<PostgresSource> {
         PostgresSource::open(described, &self.cx.secrets)
+    }
+
+    /// The source, dumped by several at a time.
+    pub(super) fn source_with_jobs(&self, jobs: u8) -> PostgresSource {
+        self.open(&drill_scenarios::PostgresSource { jobs, ..self.described() }).expect("source")
     }
 
     pub(super) async fn capture(&self, source: &PostgresSource) -> (Captured, Vec<Bytes>) {

@@ -2,6 +2,7 @@
 
 mod changes;
 mod fixture;
+mod jobs;
 mod reaching;
 mod release;
 mod round_trip;

@@ -350,6 +350,11 @@ FROM rel r WHERE relkind = 'r' OR relkind = 'm' AND relispopulated ORDER BY 1"#;
 pub(super) const SIZES: &str = "
 SELECT nspname::text, relname::text, coalesce(pg_table_size(oid), 0) FROM rel WHERE relkind = 'r' ORDER BY 3 DESC, 1, 2";
 
+/// What a server empties when it recovers: class and name.
+pub(super) const UNLOGGED: &str = "
+SELECT CASE relkind WHEN 'S' THEN 'sequence' ELSE 'table' END, name FROM rel
+WHERE relpersistence = 'u' AND relkind IN ('r', 'S') ORDER BY 1, 2";
+
 /// Tables that a dump locks.
 pub(super) const LOCKABLE: &str = "SELECT name FROM rel WHERE relkind IN ('r', 'p') ORDER BY 1";
 

@@ -1,20 +1,12 @@
 //! Running `pg_dump` under an exported snapshot: of all at once, or of a part.
 
-use std::time::Duration;
-
-use tokio::io::AsyncReadExt;
-use tokio::process::ChildStdout;
-
 use super::connection::Target;
-use super::messages::messages;
+use super::piped::Piped;
 use super::programs::Programs;
-use crate::process::{Ended, Running};
 use crate::{Context, Error, Kind, Note, Result, SealWriter};
 
 /// Oldest major whose `pg_dump` can take extensions along with chosen schemas.
 pub(crate) const CHOOSES_EXTENSIONS: u32 = 14;
-/// How long `pg_dump` may take to end after its output did.
-const END: Duration = Duration::from_secs(60);
 const BUFFER: usize = 256 << 10;
 
 /// What is dumped.
@@ -111,73 +103,32 @@ impl Dumper {
     /// Starts to dump a part.
     ///
     /// # Errors
-    /// As for [`crate::process::Program::start`].
-    pub(crate) fn start(&self, cx: &Context, part: &Part) -> Result<Dumping> {
+    /// As for [`Piped::start`].
+    pub(super) fn start(&self, cx: &Context, part: &Part) -> Result<Piped> {
         let program = self.programs.program("pg_dump").args(self.selection.arguments(part));
-        let program = self.target.env().into_iter().fold(program, |program, (name, value)| program.env(name, value));
-        let mut running = program.start(cx)?;
-        let stdout = running.stdout.take().expect("it has no log");
-        Ok(Dumping { running, stdout })
-    }
-}
-
-/// A `pg_dump` that runs.
-#[derive(Debug)]
-pub(crate) struct Dumping {
-    running: Running,
-    stdout: ChildStdout,
-}
-
-impl Dumping {
-    /// The next bytes of the dump, `most` of them unless it ends before; none at its end.
-    ///
-    /// # Errors
-    /// I/O errors.
-    pub(crate) async fn next(&mut self, most: usize) -> Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(most);
-        let reading = (&mut self.stdout).take(most as u64).read_to_end(&mut bytes).await;
-        reading.map_err(|cause| Error::io("reading from", "pg_dump", cause))?;
-        Ok(bytes)
-    }
-
-    /// Waits for the end. Returns what `pg_dump` remarked.
-    ///
-    /// # Errors
-    /// [`Kind::Unavailable`] or [`Kind::Denied`] with `pg_dump`'s words.
-    pub(crate) async fn finish(self) -> Result<Vec<Note>> {
-        let ended = self.running.wait(END).await?;
-        let said = messages(&ended.stderr);
-        if !ended.status.success() {
-            let error = said.iter().find(|message| message.error).map(|message| message.text.as_str());
-            return Err(failure(&ended, error));
-        }
-        Ok(said.into_iter().map(|message| Note { subject: "pg_dump".into(), statement: message.text }).collect())
+        Piped::start(cx, self.target.env().into_iter().fold(program, |program, (name, value)| program.env(name, value)))
     }
 }
 
 /// Dumps all of it into `out`, as one archive. Returns what `pg_dump` remarked.
 ///
 /// # Errors
-/// Those of [`Dumping`]; what the seal says.
+/// Those of [`Piped`]; what the seal says.
 pub(crate) async fn dump(cx: &Context, dumper: &Dumper, out: &mut SealWriter) -> Result<Vec<Note>> {
     let mut dumping = dumper.start(cx, &Part::Whole)?;
     loop {
         let bytes = dumping.next(BUFFER).await?;
         if bytes.is_empty() {
-            return dumping.finish().await;
+            return dumping.finish().await.map_err(with_hint);
         }
         out.write(&bytes).await?;
         cx.progress.add(bytes.len() as u64);
     }
 }
 
-fn failure(ended: &Ended, said: Option<&str>) -> Error {
-    let Some(said) = said else {
-        return ended.success(Kind::Unavailable).expect_err("its status is not success");
-    };
-    let kind = if said.contains("permission denied") { Kind::Denied } else { Kind::Unavailable };
-    let error = Error::new(kind, format!("pg_dump: {said}"));
-    match kind {
+/// What helps where `pg_dump` may not read everything.
+pub(super) fn with_hint(error: Error) -> Error {
+    match error.kind() {
         Kind::Denied => error.hint("The user must be allowed to read everything (`GRANT pg_read_all_data TO …`)."),
         _ => error,
     }

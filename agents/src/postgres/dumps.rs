@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use futures::future::try_join_all;
 use tokio::sync::mpsc;
 
-use super::dump::{Dumper, Part};
+use super::dump::{Dumper, Part, with_hint};
 use crate::tree::Archive;
 use crate::{Context, Error, Kind, Note, Result, SealWriter};
 
@@ -67,7 +67,7 @@ impl Section {
 /// Dumps into `out`: what comes before the rows, `rows` at once, and what comes after. Returns what `pg_dump` remarked.
 ///
 /// # Errors
-/// Those of [`super::dump::Dumping`]; what the seal says.
+/// Those of [`super::piped::Piped`]; what the seal says.
 pub(crate) async fn dump(cx: &Context, dumper: &Dumper, rows: &[Part], out: &mut SealWriter) -> Result<Vec<Note>> {
     let (pieces, queue) = mpsc::channel(WAITING);
     let (writing, at) = (cx.clone(), cx.clock.now().as_nanosecond());
@@ -104,7 +104,7 @@ async fn hand_on(
             return std::future::pending().await;
         }
     }
-    dumping.finish().await
+    dumping.finish().await.map_err(with_hint)
 }
 
 /// Writes pieces into the archive until there are no more to come. If that is because a dump failed, nobody will take the archive

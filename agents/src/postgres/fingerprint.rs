@@ -120,6 +120,11 @@ pub(super) async fn contents<'a>(
     Ok(sums.into_iter().map(|(name, sum)| (name.to_owned(), sum.table(content))).collect())
 }
 
+/// What a table holds that has no rows.
+pub(super) fn of_no_rows() -> Table {
+    Sum::default().table(true)
+}
+
 /// Rows, and the sums of their hashes.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Sum {

@@ -29,9 +29,9 @@ const MOST_WAL_BYTES: u64 = 1 << 30;
 /// A PostgreSQL database.
 #[derive(Debug)]
 pub(crate) struct PostgresSource {
-    target: Target,
+    pub(super) target: Target,
     scope: Scope,
-    bin: Option<PathBuf>,
+    pub(super) bin: Option<PathBuf>,
     /// Dumps that are taken, and sessions that read facts, at a time.
     jobs: usize,
 }
@@ -50,8 +50,28 @@ impl PostgresSource {
         })
     }
 
-    async fn session(&self) -> Result<Client> {
-        let client = self.target.connect().await?;
+    /// Who the database is, as its server tells it.
+    pub(super) async fn told(&self) -> Result<Identity> {
+        let client = self.session().await?;
+        let sql = "SELECT c.system_identifier::text, d.datname::text, d.oid::text, current_setting('server_version')
+                   FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()";
+        let row = client.query_one(sql, &[]).await.map_err(|cause| {
+            wrong("asking the server for its system identifier", cause)
+                .hint("Let the user call it: `GRANT EXECUTE ON FUNCTION pg_control_system() TO …`.")
+        })?;
+        missing_schemas(&client, &self.scope).await?;
+        let names = ["system_identifier", "database", "database_oid", "version"];
+        let values = std::array::from_fn::<_, 4, _>(|column| (names[column], row.get::<_, String>(column)));
+        Ok(Identity::new("postgres", values))
+    }
+
+    pub(super) async fn session(&self) -> Result<Client> {
+        Self::session_with(&self.target).await
+    }
+
+    /// A session that only reads, with the settings that texts of values depend on.
+    pub(super) async fn session_with(target: &Target) -> Result<Client> {
+        let client = target.connect().await?;
         client.batch_execute(READ_ONLY).await.map_err(|cause| wrong("setting the session up", cause))?;
         facts::prepare(&client).await?;
         Ok(client)
@@ -116,18 +136,9 @@ impl PostgresSource {
 #[async_trait]
 impl Source for PostgresSource {
     async fn identity(&self, cx: &Context) -> Result<Identity> {
-        let client = self.session().await?;
-        let sql = "SELECT c.system_identifier::text, d.datname::text, d.oid::text, current_setting('server_version')
-                   FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()";
-        let row = client.query_one(sql, &[]).await.map_err(|cause| {
-            wrong("asking the server for its system identifier", cause)
-                .hint("Let the user call it: `GRANT EXECUTE ON FUNCTION pg_control_system() TO …`.")
-        })?;
-        self.programs(cx, row.get(3)).await?;
-        missing_schemas(&client, &self.scope).await?;
-        let names = ["system_identifier", "database", "database_oid", "version"];
-        let values = std::array::from_fn::<_, 4, _>(|column| (names[column], row.get::<_, String>(column)));
-        Ok(Identity::new("postgres", values))
+        let identity = self.told().await?;
+        self.programs(cx, identity.values.get("version").map_or("", String::as_str)).await?;
+        Ok(identity)
     }
 
     async fn estimate(&self, _: &Context) -> Result<Estimate> {

@@ -36,7 +36,7 @@ pub(crate) use content::Content;
 pub(crate) use descent::{file_below, make_root, open_root};
 pub(crate) use entry::{entry, mtime_ns};
 pub(crate) use exclude::Exclusions;
-pub(crate) use files::read_files;
+pub(crate) use files::{find_file, read_files};
 pub(crate) use observe::observe;
 pub(crate) use remove::remove_tree;
 pub(crate) use restore::{restore, restore_file};

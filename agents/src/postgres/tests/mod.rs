@@ -3,6 +3,7 @@
 mod changes;
 mod fixture;
 mod jobs;
+mod physical;
 mod reaching;
 mod release;
 mod round_trip;

@@ -68,6 +68,23 @@ async fn a_database_with_one_of_everything_comes_back_from_several_dumps_without
 }
 
 #[tokio::test]
+async fn a_table_that_is_read_in_pieces_has_the_fingerprint_of_the_whole() {
+    let fixture = Fixture::start().await;
+    let sql = "CREATE TABLE sparse (n integer, v text) WITH (fillfactor = 10);
+               INSERT INTO sparse SELECT n, repeat('x', 600) FROM generate_series(1, 40000) n; ANALYZE sparse";
+    let client = fixture.fill(sql).await;
+    let pages = client.query_one("SELECT relpages FROM pg_class WHERE relname = 'sparse'", &[]).await.expect("asked");
+    assert!(pages.get::<_, i32>(0) > 2 * 16_384, "three pieces");
+    let (captured, stream) = fixture.capture(&fixture.source()).await;
+    let (environed, _) = fixture.restore(&captured, stream).await;
+    assert_eq!(environed.differences(&fixture.cx, &captured).await, [].into());
+    let client = environed.client().await;
+    client.batch_execute("UPDATE sparse SET v = 'y' WHERE n = 20000").await.expect("change");
+    assert_eq!(environed.differences(&fixture.cx, &captured).await, ["rows of public.sparse".to_owned()].into());
+    environed.release(&fixture.cx).await;
+}
+
+#[tokio::test]
 async fn every_table_is_dealt_to_one_dump_whatever_its_name_and_family() {
     let fixture = Fixture::start().await;
     let client = fixture.fill(BIG).await;

@@ -14,7 +14,7 @@ use crate::{Context, Error, Kind, Note, Result, SealWriter};
 /// Bytes of a piece.
 pub(super) const PIECE: usize = 1 << 20;
 /// Pieces that wait to be put into the archive.
-const WAITING: usize = 4;
+const WAITING: usize = 2;
 /// Dumps of rows at most, as the scenario language has it.
 const MOST: usize = 64;
 const PRE_DATA: &str = "pre-data";

@@ -20,7 +20,7 @@ use crate::stream::on_thread;
 use crate::{Account, Context, Error, Kind, OpenReader, Result, tree};
 
 /// Pieces of a dump that wait for its `pg_restore`.
-const WAITING: usize = 4;
+const WAITING: usize = 2;
 
 /// How the dumps are restored.
 pub(crate) struct Restoring<'a> {

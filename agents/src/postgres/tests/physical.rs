@@ -274,7 +274,8 @@ async fn a_copied_cluster_goes_neither_into_the_source_nor_under_another_version
     let unfit = another.admit(cx, &another.place(cx), &identity, &Format::PgBase).await.expect_err("another version");
     assert!(unfit.chain().contains("a physical backup of PostgreSQL"), "{}", unfit.chain());
     std::os::unix::fs::symlink(fixture.folder.join("source"), fixture.folder.join("alias")).expect("link");
-    for path in ["source/base/here", "alias/here"] {
+    std::os::unix::fs::symlink(fixture.folder.join("source/base"), fixture.folder.join("deep")).expect("link");
+    for path in ["source/base/here", "alias/here", "deep/here"] {
         let inside = drill_scenarios::PostgresScratch { path: Some(path.into()), ..Default::default() };
         let inside = PostgresScratch::open(&inside).expect("scratch");
         let refused = inside.admit(cx, &inside.place(cx), &identity, &Format::PgBase).await.expect_err(path);

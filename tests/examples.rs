@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Bucket, Finished, World, check, must};
+use crate::support::{Bucket, Cluster, Finished, World, check, must};
 
 /// What a checkout holds that the examples speak of: `docs`, the example below `scenarios`, an identity.
 fn checkout(example: &str) -> World {
@@ -102,6 +102,30 @@ fn the_programs_archive_of_the_example_is_drilled_under_its_passphrase() {
     let (finished, record) = run(&world, "command.yaml", &newest, &[("DRILL_PASSPHRASE", "wrong")]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     assert_eq!(check(&record.expect("a record"), "opens")["outcome"], "failed");
+}
+
+#[test]
+fn the_server_of_the_example_is_copied_and_recovered_and_a_user_without_the_right_is_refused() {
+    let world = checkout("postgres-physical.yaml");
+    let cluster = Cluster::start();
+    cluster.sql(
+        "CREATE TABLE orders AS SELECT n AS id, md5(n::text) AS what FROM generate_series(1, 100000) n;
+         CREATE INDEX ON orders (what); CREATE ROLE reader LOGIN IN ROLE pg_read_all_data;
+         GRANT EXECUTE ON FUNCTION pg_control_system() TO reader",
+    );
+    cluster.sql("CREATE DATABASE billing");
+    let path = format!("{}:{}", cluster.bin().display(), std::env::var("PATH").expect("a path"));
+    let url = cluster.url();
+    let record = passes(&world, "postgres-physical.yaml", &[("DRILL_POSTGRES_URL", &url), ("PATH", &path)]);
+    assert_eq!(check(&record, "canary")["outcome"], "passed");
+    let content = check(&record, "content")["observed"].to_string();
+    assert!(content.contains("shop") && content.contains("billing") && content.contains(" paths"), "{content}");
+    assert!(record["measurements"]["recovery_point_secs"].as_f64().is_some_and(|secs| secs < 600.0), "{record:#}");
+
+    let reader = url.replace("postgres@", "reader@");
+    let refused = run(&world, "postgres-physical.yaml", &[], &[("DRILL_POSTGRES_URL", &reader)]).0;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("ALTER ROLE reader REPLICATION"), "{}", refused.stderr);
 }
 
 /// The S3 example with this endpoint in place of its own.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use drill_scenarios::Level;
 use jiff::Timestamp;
 
-use crate::{Database, Entry, EntryKind, Index, Table};
+use crate::{Database, Entry, EntryKind, Format, Index, Table};
 
 /// How much of a definition or of an attribute's value is shown.
 const SHOWN: usize = 200;
@@ -15,7 +15,8 @@ const SHOWN: usize = 200;
 /// fragment that says what is there and what was. Ordered by subject.
 ///
 /// The subject of a path is the path; of what is in a database its class and name (`table:public.orders`, `index:public.orders_pkey`,
-/// `setting:encoding`), in SQLite with the database's path before the name (`table:data/app.db:orders`). Settings, and the
+/// `setting:encoding`), with the database before the name where there may be several (`table:data/app.db:orders` in SQLite,
+/// `table:shop:public.orders` in a physical backup of PostgreSQL). Settings, and the
 /// fingerprints of tables, are compared where both sides have them. Paths must be ordered by their bytes.
 pub fn differences(expected: &Index, observed: &Index, level: Level) -> Vec<(String, String)> {
     let mut found = Vec::new();
@@ -30,7 +31,14 @@ pub fn differences(expected: &Index, observed: &Index, level: Level) -> Vec<(Str
     );
     let [was, is] = [&expected.databases, &observed.databases].map(|databases| by_name(databases));
     each(&was, &is, |name, pair| match pair {
-        Pair::Both(was, is) => databases(was, is, level, &mut found),
+        Pair::Both(was, is) => {
+            let several = was.engine == "sqlite" || expected.format == Format::PgBase;
+            let subject = |class: &str, name: &str| match several {
+                true => format!("{class}:{}:{name}", was.name),
+                false => format!("{class}:{name}"),
+            };
+            databases(was, is, level, |class, name, statement| found.push((subject(class, name), statement)));
+        }
         one => found.extend(statement(one, |_, _| None).map(|statement| (format!("database:{name}"), statement))),
     });
     found.sort_unstable();
@@ -191,15 +199,11 @@ fn by_name(databases: &[Database]) -> BTreeMap<String, &Database> {
     databases.iter().map(|database| (database.name.clone(), database)).collect()
 }
 
-fn databases(was: &Database, is: &Database, level: Level, found: &mut Vec<(String, String)>) {
-    let subject = |class: &str, name: &str| match was.engine.as_str() {
-        "sqlite" => format!("{class}:{}:{name}", was.name),
-        _ => format!("{class}:{name}"),
-    };
+fn databases(was: &Database, is: &Database, level: Level, mut found: impl FnMut(&str, &str, String)) {
     each(&was.tables, &is.tables, |name, pair| {
-        found.extend(
-            statement(pair, |was, is| tables(was, is, level)).map(|statement| (subject("table", name), statement)),
-        );
+        if let Some(statement) = statement(pair, |was, is| tables(was, is, level)) {
+            found("table", name, statement);
+        }
     });
     let none = BTreeMap::new();
     each(&was.objects, &is.objects, |class, pair| {
@@ -209,13 +213,14 @@ fn databases(was: &Database, is: &Database, level: Level, found: &mut Vec<(Strin
             Pair::Both(was, is) => [was, is],
         };
         each(was, is, |name, pair| {
-            let statement = statement(pair, |was, is| definitions(was, is, level));
-            found.extend(statement.map(|statement| (subject(class, name), statement)));
+            if let Some(statement) = statement(pair, |was, is| definitions(was, is, level)) {
+                found(class, name, statement);
+            }
         });
     });
     for (name, was) in &was.settings {
         if let Some(is) = is.settings.get(name).filter(|is| *is != was) {
-            found.push((subject("setting", name), format!("{}, was {}", cut(is), cut(was))));
+            found("setting", name, format!("{}, was {}", cut(is), cut(was)));
         }
     }
 }
@@ -255,7 +260,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Format, PathText, Sha256};
+    use crate::{PathText, Sha256};
 
     fn kinds() -> impl Strategy<Value = EntryKind> {
         let path = || proptest::sample::select(vec!["a", "b"]).prop_map(PathText::new);
@@ -334,6 +339,7 @@ mod tests {
             settings: BTreeMap::from([("encoding".into(), "UTF8".into()), ("ours".into(), "1".into())]),
             tables: BTreeMap::from([("public.a".into(), table(1, "00")), ("public.b".into(), table(2, "11"))]),
             objects: BTreeMap::from(objects),
+            restless: Vec::new(),
             roles: Vec::new(),
         }
     }

@@ -9,7 +9,8 @@ use crate::{Context, Error, Format, Index, Kind, Note, OpenReader, Result, tree}
 const DUMP: &str = "database.pgdump";
 
 /// Restores a snapshot's stream into `to`, which is made if it is absent: a tree as it was, a file under its name, a dump as a
-/// file that `pg_restore` reads.
+/// file that `pg_restore` reads, several as the folders of pieces that `RESTORE.md` tells of, a base
+/// backup as the cluster's files.
 ///
 /// # Errors
 /// [`Kind::Refused`] if something is in the folder; [`Kind::Unrestorable`] where the content is at fault; the stream's own errors.
@@ -17,7 +18,7 @@ pub async fn fetch(cx: &Context, index: &Index, stream: OpenReader, to: &Path) -
     require_empty(to)?;
     std::fs::create_dir_all(to).map_err(|cause| Error::io("making", to.display(), cause))?;
     let restored = match &index.format {
-        Format::Tar => tree::restore(cx, to, stream, None).await?,
+        Format::Tar | Format::PgDumps | Format::PgBase => tree::restore(cx, to, stream, None).await?,
         Format::File(name) => tree::restore_file(cx, &to.join(plain(name)?), stream).await?,
         Format::PgDump => tree::restore_file(cx, &to.join(DUMP), stream).await?,
     };

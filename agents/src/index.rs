@@ -21,6 +21,10 @@ pub enum Format {
     File(String),
     /// An archive in pg_dump's custom format.
     PgDump,
+    /// A POSIX tar archive of several such archives, each cut into pieces: what comes before the rows, the rows, what comes after.
+    PgDumps,
+    /// A POSIX tar archive of the files of a PostgreSQL cluster, as `pg_basebackup` writes it.
+    PgBase,
 }
 
 /// What is known about the content of a snapshot, or about what is in an environment.
@@ -184,6 +188,10 @@ pub struct Database {
     /// Roles that own or may use something in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    /// What changed while it was captured and may have come back in another state (`table:public.orders`, `sequence:public.orders_id`):
+    /// of what of this is on both sides, only that it is there can be compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restless: Vec<String>,
 }
 
 /// What is known about one table.

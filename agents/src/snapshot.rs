@@ -64,6 +64,10 @@ pub enum StreamFormat {
     File,
     /// An archive in pg_dump's custom format.
     PgDump,
+    /// A POSIX tar archive of several such archives, cut into pieces.
+    PgDumps,
+    /// A POSIX tar archive of a PostgreSQL cluster's files.
+    PgBase,
 }
 
 /// One sealed file.
@@ -194,6 +198,8 @@ impl From<&Format> for StreamFormat {
             Format::Tar => Self::Tar,
             Format::File(_) => Self::File,
             Format::PgDump => Self::PgDump,
+            Format::PgDumps => Self::PgDumps,
+            Format::PgBase => Self::PgBase,
         }
     }
 }
@@ -206,7 +212,7 @@ impl Contents {
             _ => None,
         });
         let (mut files, mut bytes) = sizes.fold((0, 0), |(files, bytes), size| (files + 1, bytes + size));
-        if index.format != Format::Tar {
+        if !matches!(index.format, Format::Tar | Format::PgBase) {
             (files, bytes) = (u64::from(matches!(index.format, Format::File(_))), stream_bytes);
         }
         let tables = index.databases.iter().flat_map(|database| database.tables.values());

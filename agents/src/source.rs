@@ -13,7 +13,7 @@ use crate::{Canary, Context, Identity, Index, Note, Removal, Result, SealWriter}
 /// * `identity` and `estimate` change nothing and are cheap;
 /// * `capture` writes one whole stream of `index.format` and returns an index of just what went into it; what it could not read
 ///   is an error, what changed while it was read is a note;
-/// * capturing an unchanged source twice gives equal indices;
+/// * capturing an unchanged source twice gives equal indices, but for files that taking the backup changes;
 /// * `plant` adds nothing but the canary; `unplant` removes just that, and calling it again is success.
 #[async_trait]
 pub trait Source: Send + Sync {

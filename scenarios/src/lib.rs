@@ -59,6 +59,6 @@ pub use schedule::{Period, Schedule};
 pub use schema::{SCHEMA_ID, schema};
 pub use scratch::{DirectoryScratch, PostgresScratch, Scratch};
 pub use seal::Seal;
-pub use source::{CommandSource, Content, DirectorySource, PostgresSource, Source, SqliteSource};
+pub use source::{CommandSource, Content, DirectorySource, PostgresMethod, PostgresSource, Source, SqliteSource};
 pub use span::Span;
 pub use vault::{Checksum, FsVault, OpendalVault, S3Vault, Vault};

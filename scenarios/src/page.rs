@@ -40,8 +40,9 @@ of `app` and of probes. `$$` stands for a dollar; a dollar before anything else 
 ";
 
 /// The definitions in the order of the page. A family of kinds has a section a kind.
-const SECTIONS: [&str; 25] = [
+const SECTIONS: [&str; 26] = [
     "Source",
+    "PostgresMethod",
     "Content",
     "Vault",
     "Checksum",

@@ -40,6 +40,11 @@ pub struct PostgresScratch {
     /// isn't given, a folder in the run's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// How many indexes are built at a time where the source dumps with `jobs`, and how many tables are compared at a time.
+    /// Absent: as many as there are cores, and at most 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
+    pub jobs: Option<u8>,
     /// Settings of the server (`shared_buffers: 256MB`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,

@@ -16,7 +16,8 @@ pub enum Source {
     Directory(DirectorySource),
     /// One SQLite database, taken through SQLite's online backup while it is in use.
     Sqlite(SqliteSource),
-    /// One PostgreSQL database, dumped by `pg_dump` under an exported snapshot.
+    /// One PostgreSQL database, dumped by `pg_dump` under an exported snapshot; or the whole cluster it is in, copied by
+    /// `pg_basebackup`.
     Postgres(PostgresSource),
     /// Whatever a program of yours writes to its standard output.
     Command(CommandSource),
@@ -70,16 +71,39 @@ pub struct PostgresSource {
     /// Where the password is kept, for `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Reference>,
+    /// How it is taken.
+    #[serde(default)]
+    pub method: PostgresMethod,
     /// Schemas to take (all that are not the system's, if absent). Leaving one out is an exclusion and is reported.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(inner(length(min = 1)))]
     pub schemas: Vec<String>,
-    /// Folder with the `pg_dump` to use, instead of the installed one that comes closest to the server.
+    /// How many dumps are taken at a time, under one snapshot. With more than one, the biggest tables are dealt out to them.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 64))]
+    pub jobs: u8,
+    /// Folder with the `pg_dump` or `pg_basebackup` to use, instead of the installed one that comes closest to the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bin: Option<PathBuf>,
     /// Plant a row with a nonce, in a schema of its own, before the capture, and take it away after the run.
     #[serde(default)]
     pub canary: bool,
+}
+
+/// How a PostgreSQL database is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PostgresMethod {
+    /// By `pg_dump`: the one database, in a form that newer versions restore too.
+    #[default]
+    Dump,
+    /// By `pg_basebackup`: the files of the whole cluster, all databases, and the WAL that makes them consistent. The user needs
+    /// `REPLICATION`, and the scratch the same major version.
+    Physical,
+}
+
+fn one() -> u8 {
+    1
 }
 
 /// A program that writes the backup to its standard output.
@@ -145,6 +169,9 @@ impl Source {
                 std::iter::once(folder).chain(databases).collect()
             }
             Self::Sqlite(source) => vec![format!("The SQLite database {}.", source.path.display())],
+            Self::Postgres(source) if source.method == PostgresMethod::Physical => {
+                vec!["The PostgreSQL cluster, all its databases and roles.".into()]
+            }
             Self::Postgres(source) if source.schemas.is_empty() => vec!["The PostgreSQL database, all schemas.".into()],
             Self::Postgres(source) => {
                 source.schemas.iter().map(|schema| format!("The schema {schema} of the PostgreSQL database.")).collect()

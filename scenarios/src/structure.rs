@@ -304,7 +304,7 @@ impl<'a> Walk<'a> {
             return self.say(path, node.place, message, format!("Write {least} or more."));
         }
         if let Some(most) = schema["maximum"].as_i64()
-            && value.as_i64().is_some_and(|number| number > most)
+            && value.as_i64().is_none_or(|number| number > most)
         {
             self.mend(path, Mend::stand_in(schema));
             let message = format!("{label} must not be above {most}, but is {value}");

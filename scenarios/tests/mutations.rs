@@ -12,7 +12,7 @@ use serde_json::Value;
 
 static EXAMPLES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    ["directory", "sqlite", "postgres", "command", "s3-vault"]
+    ["directory", "sqlite", "postgres", "command", "s3-vault", "postgres-physical"]
         .iter()
         .map(|name| fs::read_to_string(folder.join(format!("{name}.yaml"))).expect("an example"))
         .collect()
@@ -109,7 +109,7 @@ proptest! {
 
     #[test]
     fn an_example_with_pieces_cut_out_or_put_in_is_answered(
-        example in 0usize..5,
+        example in 0usize..6,
         cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0usize..20, "[-:\\[\\]{}'\"#&*!|>?%@`, \t\na0é]{0,6}"), 1..4),
     ) {
         let mut letters: Vec<char> = EXAMPLES[example].chars().collect();
@@ -127,7 +127,7 @@ proptest! {
 
     #[test]
     fn what_the_parser_takes_the_schema_takes_and_what_the_schema_takes_the_types_take(
-        example in 0usize..5,
+        example in 0usize..6,
         changes in proptest::collection::vec((any::<usize>(), any::<u8>(), values()), 1..4),
     ) {
         let mut json: Value = serde_saphyr::from_str(&EXAMPLES[example]).expect("YAML");

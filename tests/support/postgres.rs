@@ -18,28 +18,47 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a server with an empty database `shop`.
     pub fn start() -> Self {
+        let cluster = Self::empty();
+        must(cluster.program("initdb").args(["-A", "trust", "-U", "postgres", "--no-sync", "-D"]).arg(cluster.data()));
+        cluster.serve();
+        cluster.sql_in("postgres", "CREATE DATABASE shop");
+        cluster
+    }
+
+    /// Starts a server on the files of a cluster that was restored into this folder, which are moved away from there.
+    #[allow(dead_code, reason = "not every test binary restores one by hand")]
+    pub fn of_files(files: &Path) -> Self {
+        let cluster = Self::empty();
+        must(Command::new("mv").arg(files).arg(cluster.data()));
+        cluster.serve();
+        cluster
+    }
+
+    fn empty() -> Self {
         let folder = tempfile::Builder::new().prefix("pg").tempdir().expect("a temporary folder");
         let account = rustix::process::geteuid().is_root().then(|| account("postgres"));
         if let Some((uid, gid)) = account {
             chown(folder.path(), Some(uid), Some(gid)).expect("chown");
         }
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).expect("mode");
-        let cluster = Self { folder, bin: newest_bin(), account };
-        let data = cluster.data();
-        must(cluster.program("initdb").args(["-A", "trust", "-U", "postgres", "--no-sync", "-D"]).arg(&data));
+        Self { folder, bin: newest_bin(), account }
+    }
+
+    fn serve(&self) {
+        if let Some((uid, gid)) = self.account {
+            must(Command::new("chown").arg(format!("{uid}:{gid}")).arg(self.data()));
+        }
         let options =
-            format!("-c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off", cluster.socket().display());
-        let mut start = cluster.program("pg_ctl");
+            format!("-c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off", self.socket().display());
+        let mut start = self.program("pg_ctl");
         start
             .args(["-w", "-l"])
-            .arg(cluster.folder.path().join("log"))
+            .arg(self.folder.path().join("log"))
             .arg("-D")
-            .arg(&data)
+            .arg(self.data())
             .args(["-o", &options, "start"]);
         let started = start.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("pg_ctl starts");
-        assert!(started.success(), "{}", fs::read_to_string(cluster.folder.path().join("log")).unwrap_or_default());
-        cluster.sql_in("postgres", "CREATE DATABASE shop");
-        cluster
+        assert!(started.success(), "{}", fs::read_to_string(self.folder.path().join("log")).unwrap_or_default());
     }
 
     /// Connection URL of `shop`.

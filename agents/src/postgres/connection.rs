@@ -68,6 +68,13 @@ impl Target {
         Self { config, tls }
     }
 
+    /// Another database of the same server.
+    pub(crate) fn in_database(&self, name: &str) -> Self {
+        let mut target = self.clone();
+        target.config.dbname(name);
+        target
+    }
+
     /// A new session.
     ///
     /// # Errors

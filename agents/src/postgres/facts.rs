@@ -18,6 +18,10 @@ pub(crate) const LARGE_OBJECTS: &str = "large objects";
 pub(crate) const DUMPED_BY: &str = "pg_dump";
 /// Setting that says which cluster the database was in.
 pub(crate) const SYSTEM: &str = "system_identifier";
+/// Setting that says how many prepared transactions the cluster may hold.
+pub(crate) const PREPARED: &str = "max_prepared_transactions";
+/// Setting that names a superuser of the cluster who may log in.
+pub(crate) const SUPERUSER: &str = "superuser";
 /// Oldest major whose text of floating-point numbers is that of today.
 const OLDEST: u32 = 12;
 /// Classes whose texts are put together differently from one major to the next.
@@ -67,13 +71,13 @@ pub(crate) async fn lock(client: &Client, scope: &Scope) -> Result<()> {
     Ok(())
 }
 
-/// Facts of a source, all in the transaction that `client` is in, but for the positions of sequences.
-pub(crate) async fn capture(client: &Client, scope: &Scope) -> Result<Facts> {
+/// Facts of a source, all in the snapshot that the sessions share, but for the positions of sequences.
+pub(crate) async fn capture(sessions: &[Client], scope: &Scope) -> Result<Facts> {
+    let client = &sessions[0];
     let mut database = definitions(client, scope).await?;
     let holders = Holder::all(client, scope).await?;
-    for holder in holders.iter().filter(|holder| !holder.materialised) {
-        database.tables.insert(holder.name.clone(), holder.content(client, true).await?);
-    }
+    let tables = holders.iter().filter(|holder| !holder.materialised);
+    database.tables = fingerprint::contents(sessions, tables.map(Holder::whole), true).await?;
     let views = materialised::capture(client, &holders).await?;
     database.tables.extend(views.tables);
     let mut notes = views.notes;
@@ -93,21 +97,37 @@ pub(crate) async fn capture(client: &Client, scope: &Scope) -> Result<Facts> {
 }
 
 /// Facts of a restored database, down to `level`, as far as `captured` can be compared with them.
-pub(crate) async fn observe(client: &Client, captured: &Database, level: Level) -> Result<Database> {
+pub(crate) async fn observe(sessions: &[Client], captured: &Database, level: Level) -> Result<Database> {
+    let client = &sessions[0];
     let scope = Scope::of(captured);
     let content = level == Level::Content;
     let mut database = definitions(client, &scope).await?;
-    for holder in Holder::all(client, &scope).await? {
-        if !holder.materialised || captured.tables.contains_key(&holder.name) {
-            database.tables.insert(holder.name.clone(), holder.content(client, content).await?);
-        }
-    }
+    let holders = Holder::all(client, &scope).await?;
+    let compared = holders.iter().filter(|holder| !holder.materialised || captured.tables.contains_key(&holder.name));
+    database.tables = fingerprint::contents(sessions, compared.flat_map(Holder::pieces), content).await?;
     if scope.is_whole() {
         let objects = fingerprint::large_objects(client, content).await?;
         database.tables.extend(objects.map(|objects| (LARGE_OBJECTS.to_owned(), objects)));
     }
     let positions = sequences::read(client, &database).await?;
     sequences::observe(&mut database, &positions, captured);
+    Ok(database)
+}
+
+/// Facts of a database whose very files are copied: rows of materialised views and where sequences stand are in them. Rows of unlogged
+/// tables are not. With `split`, big tables are read in pieces.
+pub(crate) async fn of_files(sessions: &[Client], level: Level, split: bool) -> Result<Database> {
+    let (client, scope, content) = (&sessions[0], Scope::default(), level == Level::Content);
+    let mut database = definitions(client, &scope).await?;
+    let holders = Holder::all(client, &scope).await?;
+    database.tables = match split {
+        true => fingerprint::contents(sessions, holders.iter().flat_map(Holder::pieces), content).await?,
+        false => fingerprint::contents(sessions, holders.iter().map(Holder::whole), content).await?,
+    };
+    let objects = fingerprint::large_objects(client, content).await?;
+    database.tables.extend(objects.map(|objects| (LARGE_OBJECTS.to_owned(), objects)));
+    let positions = sequences::read(client, &database).await?;
+    sequences::capture(&mut database, &positions, &positions);
     Ok(database)
 }
 

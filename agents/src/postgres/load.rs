@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 
 use super::messages::{Message, messages};
-use crate::process::{Ended, Program};
+use crate::process::{Ended, Program, Running};
 use crate::{Context, Error, Kind, OpenReader, Result};
 
 /// How long building the last indexes may take; the stage's own deadline is shorter.
@@ -30,6 +30,18 @@ pub(crate) async fn load(cx: &Context, program: Program, mut stream: OpenReader)
         }
     }
     drop(input);
+    end(cx, running).await
+}
+
+/// Has `pg_restore` read a file that its arguments name. Returns its complaints.
+///
+/// # Errors
+/// As for [`load`].
+pub(super) async fn load_file(cx: &Context, program: Program) -> Result<Vec<String>> {
+    end(cx, program.start(cx)?).await
+}
+
+async fn end(cx: &Context, running: Running) -> Result<Vec<String>> {
     let began = cx.clock.elapsed();
     let ended = running.wait(END).await?;
     cx.timings.loaded(cx.clock.elapsed().saturating_sub(began));

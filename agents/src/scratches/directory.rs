@@ -94,8 +94,10 @@ fn takes(format: &Format) -> Result<()> {
         Format::File(name) if file_path(name).is_some() => Ok(()),
         Format::File(name) => Err(Error::new(Kind::Config, format!("`{name}` is no name for a file in the scratch"))
             .hint("Name it without folders.")),
-        Format::PgDump => Err(Error::new(Kind::Config, "a dump of PostgreSQL can't be restored into a folder")
-            .hint("Use the scratch `postgres`.")),
+        Format::PgDump | Format::PgDumps | Format::PgBase => {
+            Err(Error::new(Kind::Config, "a backup of PostgreSQL can't be restored into a folder")
+                .hint("Use the scratch `postgres`."))
+        }
     }
 }
 
@@ -106,7 +108,7 @@ fn file_path(name: &str) -> Option<&Path> {
 }
 
 /// Refuses a place that is the source or lies in it, whatever it is called. It can't contain the source, since it is empty.
-fn apart(place: &Path, source: &Identity) -> Result<()> {
+pub(super) fn apart(place: &Path, source: &Identity) -> Result<()> {
     let wrong = |cause| Error::io("looking at scratch folder", place.display(), cause);
     let there = place.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("."));
     let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
@@ -197,7 +199,7 @@ impl Environment for DirectoryEnvironment {
         match &index.format {
             Format::Tar => tree::restore(cx, &self.root, stream, self.written.clone()).await,
             Format::File(name) => tree::restore_file(cx, &self.root.join(name), stream).await,
-            Format::PgDump => takes(&index.format).map(|()| Restored::default()),
+            Format::PgDump | Format::PgDumps | Format::PgBase => takes(&index.format).map(|()| Restored::default()),
         }
     }
 

@@ -69,25 +69,54 @@ age -d -i "$KEY" index.age | zstd -dc | jq .
 
 The index lists every path with its size and SHA-256, or every table with its rows, as they were when the snapshot was taken.
 "#,
-        tool_needed = match header.format {
-            StreamFormat::Tar => ", GNU `tar`",
-            StreamFormat::File => "",
-            StreamFormat::PgDump => ", `pg_restore` of a PostgreSQL that is not older than the one dumped",
-        },
-        remark = match header.format {
-            StreamFormat::Tar =>
-                "\nOwners are restored by root only; extended attributes and ACLs where the file system has them.",
-            StreamFormat::File => "",
-            StreamFormat::PgDump => {
-                "\nRoles that the dump names must be there: make them first, or add `--no-owner --no-privileges`."
-            }
-        },
-        target = match header.format {
-            StreamFormat::Tar => "/path/to/an/empty/folder",
-            StreamFormat::File => "/path/of/the/file",
-            StreamFormat::PgDump => "name_of_an_empty_database",
-        },
+        tool_needed = tool_needed(header.format),
+        remark = remark(header.format),
+        target = target(header.format),
     )
+}
+
+fn tool_needed(format: StreamFormat) -> &'static str {
+    match format {
+        StreamFormat::Tar => ", GNU `tar`",
+        StreamFormat::File => "",
+        StreamFormat::PgDump => ", `pg_restore` of a PostgreSQL that is not older than the one dumped",
+        StreamFormat::PgDumps => ", `tar`, `pg_restore` of a PostgreSQL that is not older than the one dumped",
+        StreamFormat::PgBase => {
+            ", `tar`, the server programs of the PostgreSQL major that it is from (`pg_verifybackup`)"
+        }
+    }
+}
+
+fn target(format: StreamFormat) -> &'static str {
+    match format {
+        StreamFormat::Tar => "/path/to/an/empty/folder",
+        StreamFormat::PgBase => "/path/to/a/new/folder",
+        StreamFormat::File => "/path/of/the/file",
+        StreamFormat::PgDump | StreamFormat::PgDumps => "name_of_an_empty_database",
+    }
+}
+
+fn remark(format: StreamFormat) -> &'static str {
+    match format {
+        StreamFormat::Tar => {
+            "\nOwners are restored by root only; extended attributes and ACLs where the file system has them."
+        }
+        StreamFormat::File => "",
+        StreamFormat::PgDump => {
+            "\nRoles that the dump names must be there: make them first, or add `--no-owner --no-privileges`."
+        }
+        StreamFormat::PgDumps => {
+            "\nRoles that the dumps name must be there: make them first, or add `--no-owner --no-privileges`. The stream holds several\n\
+             dumps in pieces; they lie in a temporary folder while they are restored (`TMPDIR` says where), with room for all of them."
+        }
+        StreamFormat::PgBase => {
+            "\nRun it as the account that the server shall run as, with the server's programs on the path (Debian keeps them in\n\
+             `/usr/lib/postgresql/MAJOR/bin`). What is restored is a whole cluster: before you start it\n\
+             (`pg_ctl -D \"$TARGET\" start`), read its `postgresql.conf`, `postgresql.auto.conf` and `pg_hba.conf`, which are those of the\n\
+             source, and remove `standby.signal` if it is there. It recovers to the end of the WAL in the backup by itself. While the\n\
+             source still runs, set `archive_mode = off`, and `max_logical_replication_workers = 0` if it has subscriptions."
+        }
+    }
 }
 
 fn restore(format: StreamFormat) -> &'static str {
@@ -101,6 +130,20 @@ for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done |
         StreamFormat::PgDump => {
             r#"for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done |
     pg_restore --exit-on-error -d "$TARGET""#
+        }
+        StreamFormat::PgBase => {
+            r#"mkdir -m 700 "$TARGET"
+for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done | tar -xpf - -C "$TARGET"
+pg_verifybackup "$TARGET""#
+        }
+        // A shell's list of the pieces of a big dump is too long for the arguments of a program, but not for `printf`.
+        StreamFormat::PgDumps => {
+            r#"DUMPS=$(mktemp -d)
+trap 'rm -r "$DUMPS"' EXIT
+for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done | tar -xf - -C "$DUMPS"
+for dump in "$DUMPS"/pre-data "$DUMPS"/data-* "$DUMPS"/post-data; do
+    printf '%s\0' "$dump"/* | xargs -0 cat | pg_restore --exit-on-error -d "$TARGET"
+done"#
         }
     }
 }

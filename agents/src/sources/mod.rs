@@ -1,5 +1,6 @@
 //! The kinds of source, one file each; their options are the scenario language's.
 
+mod base_backup;
 mod command;
 mod directory;
 mod postgres;
@@ -7,8 +8,9 @@ mod sqlite;
 
 use std::sync::Arc;
 
-use drill_scenarios::Content;
+use drill_scenarios::{Content, PostgresMethod};
 
+pub(crate) use self::base_backup::BaseBackupSource;
 use self::command::CommandSource;
 pub(crate) use self::directory::DirectorySource;
 pub(crate) use self::postgres::PostgresSource;
@@ -24,6 +26,9 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
     Ok(match source {
         Named::Directory(source) => Box::new(DirectorySource::open(source, secrets.base())?),
         Named::Sqlite(source) => Box::new(SqliteSource::open(source, secrets.base())?),
+        Named::Postgres(source) if source.method == PostgresMethod::Physical => {
+            Box::new(BaseBackupSource::open(source, secrets)?)
+        }
         Named::Postgres(source) => Box::new(PostgresSource::open(source, secrets)?),
         Named::Command(source) => Box::new(CommandSource::open(source, secrets)?),
     })
@@ -34,6 +39,8 @@ pub fn format(source: &drill_scenarios::Source) -> Format {
     use drill_scenarios::Source as Named;
     match source {
         Named::Directory(_) | Named::Sqlite(_) => Format::Tar,
+        Named::Postgres(source) if source.method == PostgresMethod::Physical => Format::PgBase,
+        Named::Postgres(source) if source.jobs > 1 => Format::PgDumps,
         Named::Postgres(_) => Format::PgDump,
         Named::Command(source) => match &source.content {
             Content::Tar => Format::Tar,

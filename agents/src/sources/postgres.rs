@@ -9,18 +9,16 @@ use tokio_postgres::Client;
 use crate::mark::Removal;
 use crate::postgres::cancel::unless_stopped;
 use crate::postgres::connection::{Target, wrong};
-use crate::postgres::dump::{self, Selection};
+use crate::postgres::dump::{self, Dumper, Selection};
 use crate::postgres::facts::{self, Facts};
 use crate::postgres::programs::{self, Programs};
 use crate::postgres::scope::Scope;
-use crate::postgres::{canary, sequences};
+use crate::postgres::{canary, dumps, sequences, shares, snapshot};
 use crate::{
     Canary, Captured, Context, Error, Estimate, Format, Identity, Index, Kind, Note, Result, SealWriter, Secrets,
     Source,
 };
 
-/// One snapshot for everything that is read.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// Every session only reads, unless it says otherwise; drillctl says so for the canary alone.
 const READ_ONLY: &str = "SET default_transaction_read_only = on";
 /// What a cluster holds before anything is in it, with its first WAL.
@@ -31,9 +29,11 @@ const MOST_WAL_BYTES: u64 = 1 << 30;
 /// A PostgreSQL database.
 #[derive(Debug)]
 pub(crate) struct PostgresSource {
-    target: Target,
+    pub(super) target: Target,
     scope: Scope,
-    bin: Option<PathBuf>,
+    pub(super) bin: Option<PathBuf>,
+    /// Dumps that are taken, and sessions that read facts, at a time.
+    jobs: usize,
 }
 
 impl PostgresSource {
@@ -46,14 +46,55 @@ impl PostgresSource {
             target: Target::of(source, secrets)?,
             scope: Scope { schemas: source.schemas.clone() },
             bin: source.bin.clone(),
+            jobs: source.jobs.into(),
         })
     }
 
-    async fn session(&self) -> Result<Client> {
-        let client = self.target.connect().await?;
+    /// Who the database is, as its server tells it.
+    pub(super) async fn told(&self) -> Result<Identity> {
+        let client = self.session().await?;
+        let sql = "SELECT c.system_identifier::text, d.datname::text, d.oid::text, current_setting('server_version')
+                   FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()";
+        let row = client.query_one(sql, &[]).await.map_err(|cause| {
+            wrong("asking the server for its system identifier", cause)
+                .hint("Let the user call it: `GRANT EXECUTE ON FUNCTION pg_control_system() TO …`.")
+        })?;
+        missing_schemas(&client, &self.scope).await?;
+        let names = ["system_identifier", "database", "database_oid", "version"];
+        let values = std::array::from_fn::<_, 4, _>(|column| (names[column], row.get::<_, String>(column)));
+        Ok(Identity::new("postgres", values))
+    }
+
+    pub(super) async fn session(&self) -> Result<Client> {
+        Self::session_with(&self.target).await
+    }
+
+    /// A session that only reads, with the settings that texts of values depend on.
+    pub(super) async fn session_with(target: &Target) -> Result<Client> {
+        let client = target.connect().await?;
         client.batch_execute(READ_ONLY).await.map_err(|cause| wrong("setting the session up", cause))?;
         facts::prepare(&client).await?;
         Ok(client)
+    }
+
+    /// Sessions that see what the one sees that exported `snapshot`, that one among them.
+    async fn sessions(&self, first: Client, snapshot: &str) -> Result<Vec<Client>> {
+        let mut sessions = vec![first];
+        while sessions.len() < self.jobs {
+            let session = self.session().await?;
+            snapshot::import(&session, snapshot).await?;
+            sessions.push(session);
+        }
+        Ok(sessions)
+    }
+
+    /// Dumps into `out`, as one stream or as several. Returns what `pg_dump` remarked.
+    async fn dump(&self, cx: &Context, client: &Client, dumper: &Dumper, out: &mut SealWriter) -> Result<Vec<Note>> {
+        if self.jobs == 1 {
+            return dump::dump(cx, dumper, out).await;
+        }
+        let rows = shares::deal(client, &self.scope, self.jobs).await?;
+        dumps::dump(cx, dumper, &rows, out).await
     }
 
     /// The `pg_dump` that is closest to the server: what a newer one writes, the server itself may not understand.
@@ -61,6 +102,16 @@ impl PostgresSource {
         let server = programs::major(version).unwrap_or_default();
         let least = if self.scope.is_whole() { server } else { server.max(dump::CHOOSES_EXTENSIONS) };
         Programs::fitting(cx, self.bin.as_deref(), &["pg_dump"], least).await
+    }
+
+    fn index(&self, notes: &mut Vec<Note>, facts: Facts, dumped_by: String, system: String) -> Index {
+        notes.extend(facts.notes);
+        let mut index = Index::new(if self.jobs == 1 { Format::PgDump } else { Format::PgDumps });
+        let mut database = facts.database;
+        database.settings.insert(facts::DUMPED_BY.into(), dumped_by);
+        database.settings.insert(facts::SYSTEM.into(), system);
+        index.databases.push(database);
+        index
     }
 
     /// Everything but the canaries of others, and of one's own only what was planted in this run.
@@ -85,18 +136,9 @@ impl PostgresSource {
 #[async_trait]
 impl Source for PostgresSource {
     async fn identity(&self, cx: &Context) -> Result<Identity> {
-        let client = self.session().await?;
-        let sql = "SELECT c.system_identifier::text, d.datname::text, d.oid::text, current_setting('server_version')
-                   FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()";
-        let row = client.query_one(sql, &[]).await.map_err(|cause| {
-            wrong("asking the server for its system identifier", cause)
-                .hint("Let the user call it: `GRANT EXECUTE ON FUNCTION pg_control_system() TO …`.")
-        })?;
-        self.programs(cx, row.get(3)).await?;
-        missing_schemas(&client, &self.scope).await?;
-        let names = ["system_identifier", "database", "database_oid", "version"];
-        let values = std::array::from_fn::<_, 4, _>(|column| (names[column], row.get::<_, String>(column)));
-        Ok(Identity::new("postgres", values))
+        let identity = self.told().await?;
+        self.programs(cx, identity.values.get("version").map_or("", String::as_str)).await?;
+        Ok(identity)
     }
 
     async fn estimate(&self, _: &Context) -> Result<Estimate> {
@@ -123,43 +165,32 @@ impl Source for PostgresSource {
     async fn capture(&self, cx: &Context, out: &mut SealWriter) -> Result<Captured> {
         let client = self.session().await?;
         let taken_at = cx.clock.now();
-        let (snapshot, version, system) = begin(&client).await?;
+        let snapshot = snapshot::export(&client).await?;
+        let (version, system) = about(&client).await?;
         facts::lock(&client, &self.scope).await?;
         let programs = self.programs(cx, &version).await?;
-        let (selection, mut notes) = self.selection(cx, &client, snapshot).await?;
+        let (selection, mut notes) = self.selection(cx, &client, snapshot.clone()).await?;
         let before = sequences::read_in(&client, &self.scope).await?;
+        let sessions = self.sessions(client, &snapshot).await?;
+        let dumper = Dumper { programs, target: self.target.clone(), selection };
         let both = async {
-            let dumping = dump::dump(cx, &programs, &self.target, &selection, out);
-            tokio::try_join!(dumping, facts::capture(&client, &self.scope))
+            let dumping = self.dump(cx, &sessions[0], &dumper, out);
+            tokio::try_join!(dumping, facts::capture(&sessions, &self.scope))
         };
         let (remarks, mut facts) = unless_stopped(cx, both).await?;
-        let after = sequences::read(&client, &facts.database).await?;
+        let after = sequences::read(&sessions[0], &facts.database).await?;
         sequences::capture(&mut facts.database, &before, &after);
         notes.extend(remarks);
-        let index = index(&mut notes, facts, &programs, system);
+        let index = self.index(&mut notes, facts, dumper.programs.version, system);
         Ok(Captured { index, taken_at, newest_at: None, notes })
     }
 }
 
-/// Begins the transaction that everything is read in, and exports its snapshot. Returns its name, the server's version and
-/// its system identifier.
-async fn begin(client: &Client) -> Result<(String, String, String)> {
-    let failed = |cause| wrong("exporting a snapshot", cause);
-    client.batch_execute(BEGIN).await.map_err(failed)?;
-    let sql = "SELECT pg_export_snapshot(), current_setting('server_version'), system_identifier::text
-               FROM pg_control_system()";
-    let row = client.query_one(sql, &[]).await.map_err(failed)?;
-    Ok((row.get(0), row.get(1), row.get(2)))
-}
-
-fn index(notes: &mut Vec<Note>, facts: Facts, programs: &Programs, system: String) -> Index {
-    notes.extend(facts.notes);
-    let mut index = Index::new(Format::PgDump);
-    let mut database = facts.database;
-    database.settings.insert(facts::DUMPED_BY.into(), programs.version.clone());
-    database.settings.insert(facts::SYSTEM.into(), system);
-    index.databases.push(database);
-    index
+/// The server's version and its system identifier.
+async fn about(client: &Client) -> Result<(String, String)> {
+    let sql = "SELECT current_setting('server_version'), system_identifier::text FROM pg_control_system()";
+    let row = client.query_one(sql, &[]).await.map_err(|cause| wrong("asking the server who it is", cause))?;
+    Ok((row.get(0), row.get(1)))
 }
 
 /// Schemas that are chosen must be there.

@@ -2,12 +2,14 @@
 //!
 //! What stands before each member's content is in `head.rs`.
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use super::content::{Content, Regular};
 use super::extent::Extent;
 use super::head::{Head, Map};
-use crate::{Context, Entry, EntryKind, Result, SealWriter};
+use crate::{Context, Entry, EntryKind, PathText, Result, SealWriter, Sha256};
 
 /// tar counts in blocks of this size.
 pub(super) const BLOCK: usize = 512;
@@ -61,6 +63,16 @@ impl<'a> Archive<'a> {
         self.member(entry, extents)?;
         self.data(data)?;
         self.end_of_file()
+    }
+
+    /// Writes a regular file that drillctl itself made, for its maker's eyes only.
+    ///
+    /// # Errors
+    /// As for [`SealWriter::write`].
+    pub(crate) fn put_own(&mut self, path: &Path, mtime_ns: i64, content: &[u8]) -> Result<()> {
+        let kind = EntryKind::File { size: content.len() as u64, sha256: Sha256::UNREAD };
+        let (path, xattrs) = (PathText::new(path), BTreeMap::new());
+        self.put(&Entry { path, kind, mode: 0o600, uid: 0, gid: 0, mtime_ns, xattrs }, None, content)
     }
 
     /// Writes what stands before the content of this path; for all but regular files that is the whole member.

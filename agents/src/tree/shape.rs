@@ -9,10 +9,10 @@ const PRIVILEGED: [&str; 2] = ["security.", "trusted."];
 
 /// Leaves out folders that the snapshot only implies: they had to be made, but the snapshot doesn't describe them. Takes over from the
 /// snapshot what this account could not restore (owners and privileged attributes, unless it is root), and what the snapshot of a
-/// single file doesn't carry (all but its content). Restoring has noted the former.
+/// single file or of a cluster doesn't tell (all but the content). Restoring has noted the former.
 pub(crate) fn in_shape_of(expected: &Index, observed: &mut Vec<Entry>) {
     observed.retain(|entry| find(expected, entry).is_some() || !is_implied(expected, entry));
-    let bare = matches!(expected.format, Format::File(_));
+    let bare = matches!(expected.format, Format::File(_) | Format::PgBase);
     let root = Account::current().is_root();
     for entry in observed {
         let Some(known) = find(expected, entry) else { continue };

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use drill_agents::seal::{Keys, locate};
+use drill_agents::seal::{About, Keys, Sealing, locate};
 use drill_agents::{Entry, EntryKind, Format, Index, PathText, SEGMENT_BYTES, Sha256};
 use drill_scenarios::{Reference, Seal};
 
@@ -19,10 +19,18 @@ fn blocks(folder: &Path, mark: &str) -> Vec<String> {
 
 /// Follows the instructions, with everything that a person has to fill in.
 fn follow(folder: &Path, key: &Path, target: &Path) -> Vec<String> {
+    follow_with(Path::new("/usr/bin"), folder, key, target)
+}
+
+/// The same, with further programs in this folder.
+fn follow_with(programs: &Path, folder: &Path, key: &Path, target: &Path) -> Vec<String> {
+    let path = format!("{}:{}", std::env::var("PATH").expect("a path"), programs.display());
     let commands = blocks(folder, "bash");
     assert_eq!(commands.len(), 3, "check, restore, look inside");
     let bash = |command: &String| {
-        run_well(Command::new("bash").args(["-c", command]).current_dir(folder).env("KEY", key).env("TARGET", target))
+        let mut bash = Command::new("bash");
+        bash.args(["-c", command]).current_dir(folder).env("PATH", &path);
+        run_well(bash.env("KEY", key).env("TARGET", target))
     };
     commands.iter().map(bash).collect()
 }
@@ -137,6 +145,52 @@ async fn stock_programs_restore_a_dump_of_postgresql_by_its_instructions() {
     let sum = "SELECT count(*), md5(string_agg(v, '' ORDER BY n)) FROM t";
     let restored = run_well(Command::new("psql").args(["-XAtqc", sum, "-d", &back]));
     assert_eq!(restored.trim(), cluster.sql(sum));
+}
+
+/// Takes a snapshot of the cluster's database with a `postgres` source of these options.
+async fn captured(home: &Home, cluster: &Cluster, options: &str) -> Index {
+    let source = serde_json::from_str(&format!(r#"{{"postgres": {{"url": "{}", {options}}}}}"#, cluster.url()));
+    let source = drill_agents::sources::open(&source.expect("a source"), &home.cx.secrets).expect("opened");
+    let (sealing, mut writer) = Sealing::begin(&home.cx, &home.vault, &home.keys, "s-1").await.expect("seal");
+    let captured = source.capture(&home.cx, &mut writer).await.expect("captured");
+    let about = About { scenario: "shop".into(), source: "postgres".into(), tool: "drillctl test".into() };
+    sealing.complete(&home.cx, writer, captured.clone(), about).await.expect("stored");
+    captured.index
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stock_programs_restore_several_dumps_of_postgresql_by_their_instructions() {
+    let home = Home::new();
+    let cluster = Cluster::start();
+    cluster.sql(
+        "CREATE TABLE t AS SELECT n, repeat(md5(n::text), 10) AS v FROM generate_series(1, 30000) n;
+         CREATE TABLE u AS SELECT n, md5(n::text) AS v FROM generate_series(1, 1000) n; CREATE UNIQUE INDEX i ON t (n)",
+    );
+    let index = captured(&home, &cluster, r#""jobs": 2"#).await;
+    assert_eq!(index.format, Format::PgDumps);
+    cluster.sql("CREATE DATABASE back");
+    let back = cluster.url().replace("/shop?", "/back?");
+    follow(&home.snapshot("s-1"), &home.path("key.txt"), Path::new(&back));
+    let sum =
+        "SELECT count(*), md5(string_agg(t.v || u.v, '' ORDER BY n)), to_regclass('i') FROM t LEFT JOIN u USING (n)";
+    let restored = run_well(Command::new("psql").args(["-XAtqc", sum, "-d", &back]));
+    assert_eq!(restored.trim(), cluster.sql(sum));
+    assert!(restored.starts_with("30000|") && restored.trim().ends_with("|i"), "{restored}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stock_programs_restore_a_physical_backup_of_postgresql_by_its_instructions() {
+    let home = Home::new();
+    let cluster = Cluster::start();
+    cluster.sql("CREATE TABLE t AS SELECT n, md5(n::text) AS v FROM generate_series(1, 1000) n");
+    let index = captured(&home, &cluster, r#""method": "physical""#).await;
+    assert_eq!(index.format, Format::PgBase);
+    let snapshot = home.snapshot("s-1");
+    let back = home.path("back");
+    follow_with(cluster.bin(), &snapshot, &home.path("key.txt"), &back);
+    let restored = Cluster::of_files(&back);
+    let sum = "SELECT count(*), md5(string_agg(v, '' ORDER BY n)) FROM t";
+    assert_eq!(restored.sql(sum), cluster.sql(sum));
 }
 
 fn secret_entry() -> Entry {

@@ -1,7 +1,7 @@
 //! What is backed up, and whether it fits where it is restored.
 
 use crate::place::Path;
-use crate::{Content, PostgresSource, Scratch, Source, secret};
+use crate::{Content, PostgresMethod, PostgresSource, Scratch, Source, secret};
 
 use super::Rules;
 
@@ -18,7 +18,10 @@ pub(super) fn check(rules: &mut Rules<'_>) {
             }
         }
         Source::Sqlite(_) => {}
-        Source::Postgres(postgres) => connection(rules, postgres),
+        Source::Postgres(postgres) => {
+            connection(rules, postgres);
+            physical(rules, postgres);
+        }
         Source::Command(command) => {
             if let Content::File(name) = &command.content {
                 file_name(rules, name);
@@ -86,6 +89,26 @@ fn connection(rules: &mut Rules<'_>, postgres: &PostgresSource) {
             "Take `password` away: a URL that is kept elsewhere has its password in it.",
         ),
         (None, Some(_)) => {}
+    }
+}
+
+/// A physical backup is one stream of the whole cluster.
+fn physical(rules: &mut Rules<'_>, postgres: &PostgresSource) {
+    if postgres.method != PostgresMethod::Physical {
+        return;
+    }
+    let path = Path::of(["source", "postgres"]);
+    if !postgres.schemas.is_empty() {
+        let hint = "Take `schemas` away, or write `method: dump`.";
+        rules.say(
+            &path.key("schemas"),
+            "`schemas` can't be chosen from a physical backup, which is all of the cluster",
+            hint,
+        );
+    }
+    if postgres.jobs > 1 {
+        let hint = "Take `jobs` away, or write `method: dump`.";
+        rules.say(&path.key("jobs"), "`jobs` has no meaning for a physical backup, which is one stream", hint);
     }
 }
 

@@ -11,11 +11,11 @@ use drill_scenarios::Level;
 use rustix::process::{Pid, Signal};
 use tokio_postgres::{Client, NoTls};
 
-use crate::postgres::cluster::account;
 use crate::postgres::programs::Programs;
+use crate::postgres::site::account;
 use crate::process::Running;
 use crate::scratches::PostgresScratch;
-use crate::sources::PostgresSource;
+use crate::sources::{BaseBackupSource, PostgresSource};
 use crate::{
     Captured, Clock, Context, Database, Environment, Index, Mark, OpenReader, Place, Restored, Result, Scratch,
     SealWriter, Secrets, Source,
@@ -94,7 +94,9 @@ impl Fixture {
             url: Some(self.url("postgres", "shop")),
             url_from: None,
             password: None,
+            method: drill_scenarios::PostgresMethod::Dump,
             schemas: Vec::new(),
+            jobs: 1,
             bin: None,
             canary: false,
         }
@@ -108,7 +110,19 @@ impl Fixture {
         PostgresSource::open(described, &self.cx.secrets)
     }
 
-    pub(super) async fn capture(&self, source: &PostgresSource) -> (Captured, Vec<Bytes>) {
+    /// The source, dumped by several at a time.
+    pub(super) fn source_with_jobs(&self, jobs: u8) -> PostgresSource {
+        self.open(&drill_scenarios::PostgresSource { jobs, ..self.described() }).expect("source")
+    }
+
+    /// The cluster that the database is in.
+    pub(super) fn cluster(&self) -> BaseBackupSource {
+        let method = drill_scenarios::PostgresMethod::Physical;
+        let described = drill_scenarios::PostgresSource { method, ..self.described() };
+        BaseBackupSource::open(&described, &self.cx.secrets).expect("source")
+    }
+
+    pub(super) async fn capture(&self, source: &impl Source) -> (Captured, Vec<Bytes>) {
         capture(&self.cx, source).await.expect("capture")
     }
 
@@ -205,7 +219,7 @@ impl Environed {
     }
 }
 
-pub(super) async fn capture(cx: &Context, source: &PostgresSource) -> Result<(Captured, Vec<Bytes>)> {
+pub(super) async fn capture(cx: &Context, source: &impl Source) -> Result<(Captured, Vec<Bytes>)> {
     let (mut out, mut queue) = SealWriter::new(2, &cx.buffers);
     let capturing = async move {
         let captured = source.capture(cx, &mut out).await;

@@ -2,6 +2,8 @@
 
 mod changes;
 mod fixture;
+mod jobs;
+mod physical;
 mod reaching;
 mod release;
 mod round_trip;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fixture::{Fixture, capture};
-use crate::postgres::cluster::account;
+use crate::postgres::site::account;
 use crate::process::Program;
 use crate::{Clock, Context, Kind, Result, Secrets, Source};
 

@@ -1,0 +1,174 @@
+//! The place of a throw-away cluster: its folders, made for one run, and its settings. No server runs yet.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::cluster::{SUPERUSER, full, is_full, telling};
+use super::programs::Programs;
+use crate::{Account, Context, Error, Kind, Mark, Place, Result};
+
+const INITDB: Duration = Duration::from_secs(120);
+
+/// What loading fast takes of a cluster that nobody needs after a crash. What is lost is crash safety only: what a session
+/// reads is the same.
+const FAST: [(&str, &str); 12] = [
+    ("fsync", "off"),
+    ("synchronous_commit", "off"),
+    ("full_page_writes", "off"),
+    ("autovacuum", "off"),
+    ("wal_level", "minimal"),
+    ("max_wal_senders", "0"),
+    ("max_wal_size", "1GB"),
+    ("checkpoint_timeout", "30min"),
+    ("shared_buffers", "128MB"),
+    ("maintenance_work_mem", "128MB"),
+    ("max_connections", "100"),
+    // Segments in files below the data folder: nothing stays in /dev/shm, however the server ends.
+    ("dynamic_shared_memory_type", "mmap"),
+];
+
+/// Who may connect: whoever may enter the folder of the socket.
+const HBA: &str = "local all all trust\n";
+
+/// The place of a throw-away cluster.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) folder: PathBuf,
+    pub(crate) sockets: PathBuf,
+    pub(crate) account: Account,
+    pub(crate) programs: Programs,
+}
+
+impl Site {
+    /// Makes the folders, for this run alone.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] where something is there already; I/O errors.
+    pub(crate) fn make(cx: &Context, place: &Place, programs: Programs) -> Result<Self> {
+        let sockets = place.also.first().cloned().unwrap_or_else(|| place.folder.join("socket"));
+        let site = Self { folder: place.folder.clone(), sockets, account: account()?, programs };
+        site.make_folders(&cx.run)?;
+        let log = site.log();
+        private_file(&log).map_err(|cause| Error::io("making", log.display(), cause))?;
+        Ok(site)
+    }
+
+    /// The cluster's files.
+    pub(crate) fn data(&self) -> PathBuf {
+        data(&self.folder)
+    }
+
+    /// What its server writes.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.join("server.log")
+    }
+
+    /// What its server has written.
+    pub(crate) fn logged(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.log()).unwrap_or_default()).into_owned()
+    }
+
+    /// The folder for sockets must not be there yet: it lies where everybody may put things, so what is there already may be
+    /// somebody's trap.
+    fn make_folders(&self, run: &str) -> Result<()> {
+        let wrong = |path: &Path, cause| Error::io("making scratch folder", path.display(), cause);
+        let (mark, account, sockets, data) = (Mark::of(run), &self.account, &self.sockets, self.data());
+        mark.make_folder(&self.folder)?;
+        let mode = if account.uid == Account::current().uid { 0o700 } else { 0o711 };
+        std::fs::set_permissions(&self.folder, std::fs::Permissions::from_mode(mode))
+            .map_err(|cause| wrong(&self.folder, cause))?;
+        std::fs::DirBuilder::new().mode(0o700).create(sockets).map_err(|cause| wrong(sockets, cause))?;
+        mark.make_folder(sockets)?;
+        std::fs::DirBuilder::new().mode(0o700).create(&data).map_err(|cause| wrong(&data, cause))?;
+        for own in [sockets, &data] {
+            std::os::unix::fs::chown(own, Some(account.uid), Some(account.gid)).map_err(|cause| wrong(own, cause))?;
+        }
+        Ok(())
+    }
+
+    /// Makes a new, empty cluster in it.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] with what `initdb` says.
+    pub(crate) async fn init(&self, cx: &Context, settings: &BTreeMap<String, String>) -> Result<()> {
+        let fixed =
+            ["--auth=trust", "--encoding=UTF8", "--locale=C", "--data-checksums", "--no-sync", "--no-instructions"];
+        let program = self.programs.program("initdb").args(fixed).arg(format!("--username={SUPERUSER}"));
+        let program = program.arg("-D").arg(self.data()).account(&self.account).folder(&self.folder);
+        let ended = program.run(cx, INITDB, 4096).await?;
+        if !ended.status.success() {
+            let said = ended.stderr.join("\n");
+            let error = Error::new(Kind::Config, format!("initdb: {}", telling(&said)));
+            return Err(if is_full(&said) { full(&telling(&said)) } else { error });
+        }
+        self.configure(&BTreeMap::new(), settings)
+    }
+
+    /// Writes the only settings that its server reads: what makes it fast, what `needed` says, and those of the scenario.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(crate) fn configure(
+        &self,
+        needed: &BTreeMap<String, String>,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let given = needed.iter().chain(settings).map(|(name, value)| (name.as_str(), value.as_str()));
+        let lines: String = FAST.into_iter().chain(given).map(setting).collect();
+        for (name, text) in [("postgresql.conf", lines.as_str()), ("pg_hba.conf", HBA), ("pg_ident.conf", "")] {
+            let file = self.data().join(name);
+            let wrong = |cause| Error::io("writing", file.display(), cause);
+            std::fs::write(&file, text).map_err(wrong)?;
+            std::os::unix::fs::chown(&file, Some(self.account.uid), Some(self.account.gid)).map_err(wrong)?;
+        }
+        Ok(())
+    }
+}
+
+/// A line of `postgresql.conf`; of two lines for one setting the last holds.
+fn setting((name, value): (&str, &str)) -> String {
+    format!("{name} = '{}'\n", value.replace('\\', r"\\").replace('\'', "''").replace(['\n', '\r'], " "))
+}
+
+fn private_file(path: &Path) -> std::io::Result<()> {
+    std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map(|_| ())
+}
+
+/// The cluster's files below its folder.
+pub(crate) fn data(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
+/// The account that servers run as: PostgreSQL refuses to run as root.
+///
+/// # Errors
+/// [`Kind::Config`] if there is none.
+pub(crate) fn account() -> Result<Account> {
+    let current = Account::current();
+    if !current.is_root() {
+        return Ok(current);
+    }
+    ["postgres", "nobody"].into_iter().find_map(Account::named).ok_or_else(|| {
+        Error::new(Kind::Config, "there is no account `postgres` or `nobody` to run a server as").hint(
+            "Install PostgreSQL from packages, which makes the account, or run drillctl as somebody who is not root.",
+        )
+    })
+}
+
+/// The first folder above `path` that `account` may not pass through.
+pub(crate) fn barrier(path: &Path, account: &Account) -> Option<PathBuf> {
+    use std::os::unix::fs::MetadataExt;
+    let closed = |folder: &&Path| {
+        std::fs::metadata(folder).is_ok_and(|meta| {
+            let bit = match () {
+                () if meta.uid() == account.uid => 0o100,
+                () if meta.gid() == account.gid => 0o010,
+                () => 0o001,
+            };
+            meta.mode() & bit == 0
+        })
+    };
+    path.ancestors().skip(1).find(closed).map(Path::to_owned)
+}

@@ -1,0 +1,152 @@
+//! A throw-away cluster with one new database that a dump is loaded into.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use drill_scenarios::{Level, Newest};
+use jiff::Timestamp;
+
+use super::UNSAFE;
+use super::server::{Server, isolation};
+use crate::postgres::cancel::unless_stopped;
+use crate::postgres::connection::wrong;
+use crate::postgres::fresh::Fresh;
+use crate::postgres::loads::{self, Restoring};
+use crate::postgres::{facts, load};
+use crate::process::Program;
+use crate::{
+    CanarySeen, Context, Database, Environment, Format, Identity, Index, Note, OpenReader, Restored, Result, Rows,
+};
+
+/// A throw-away cluster with one database to load into.
+#[derive(Debug)]
+pub(super) struct DumpedEnvironment {
+    pub(super) root: PathBuf,
+    pub(super) server: Server,
+    pub(super) system: String,
+    pub(super) fresh: Fresh,
+}
+
+impl DumpedEnvironment {
+    /// Loads a dump, or several.
+    async fn load(&self, cx: &Context, index: &Index, stream: OpenReader) -> Result<Vec<String>> {
+        let program = self.restoring(!index.databases.is_empty());
+        if index.format == Format::PgDump {
+            return load::load(cx, program, stream).await;
+        }
+        let account = self.server.cluster.account();
+        let restoring = Restoring { program, account, folder: &self.root, jobs: self.server.jobs };
+        loads::load(cx, &restoring, stream).await
+    }
+
+    fn restoring(&self, whole: bool) -> Program {
+        let (cluster, database) = (&self.server.cluster, &self.server.database);
+        let program = cluster.programs().program("pg_restore").args(["--format=custom", "--no-password"]);
+        let program = program.args(["--dbname", database]).account(cluster.account()).folder(&self.root);
+        let program = if whole { program } else { program.args(["--no-owner", "--no-privileges"]) };
+        cluster.target(database).env().into_iter().fold(program, |program, (name, value)| program.env(name, value))
+    }
+
+    fn notes(&self, captured: Option<&Database>) -> Vec<Note> {
+        let subject = format!("database {}", self.fresh.name);
+        let version = &self.server.cluster.programs().version;
+        let mut notes = self.fresh.notes.clone();
+        match captured {
+            None => notes.push(Note {
+                subject,
+                statement: "The snapshot doesn't say what is in the dump: owners and grants are not restored.".into(),
+            }),
+            Some(captured) if facts::worded_differently(captured, version) => notes.push(Note {
+                subject,
+                statement: format!(
+                    "PostgreSQL {version} words some definitions differently from {}: of class {} the names are compared, \
+                     not the texts.",
+                    captured.version,
+                    facts::worded_by_version()
+                ),
+            }),
+            Some(_) => {}
+        }
+        notes.push(Note { subject: "scratch server".into(), statement: UNSAFE.into() });
+        notes
+    }
+}
+
+#[async_trait]
+impl Environment for DumpedEnvironment {
+    fn identity(&self) -> Identity {
+        let version = self.server.cluster.programs().version.clone();
+        Identity::new("postgres", [("system_identifier", self.system.clone()), ("version", version)])
+    }
+
+    fn isolation(&self) -> Vec<String> {
+        let mut sentences = isolation(self.server.cluster.sockets(), &self.server.cluster.account().name);
+        sentences.push("Roles of the source exist by name only: none can log in with a password.".into());
+        sentences.push(
+            "Subscriptions are not restored. The restored data is not cut off from the network: foreign tables and functions in \
+             it could reach other hosts if somebody uses them."
+                .into(),
+        );
+        sentences
+    }
+
+    fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn facts(&self) -> BTreeMap<String, String> {
+        self.server.facts()
+    }
+
+    async fn restore(&mut self, cx: &Context, index: &Index, stream: OpenReader) -> Result<Restored> {
+        let captured = index.databases.first();
+        let loaded = unless_stopped(cx, self.load(cx, index, stream)).await;
+        self.server.cluster.must_run()?;
+        let complaints = loaded.map_err(|lost| self.server.cluster.explain(lost))?;
+        let began = cx.clock.elapsed();
+        let client = self.server.session().await?;
+        let analysing = async {
+            client.batch_execute("ANALYZE").await.map_err(|cause| wrong("analysing what was restored", cause))
+        };
+        unless_stopped(cx, analysing).await?;
+        cx.timings.loaded(cx.clock.elapsed().saturating_sub(began));
+        Ok(Restored { complaints, notes: self.notes(captured) })
+    }
+
+    async fn observe(&self, cx: &Context, index: &Index, level: Level) -> Result<Index> {
+        let nothing = Database::default();
+        let captured = index.databases.first().unwrap_or(&nothing);
+        let sessions = self.server.facts_sessions(&self.server.database).await?;
+        let mut database = unless_stopped(cx, facts::observe(&sessions, captured, level)).await?;
+        if facts::worded_differently(captured, &database.version) {
+            facts::reword(&mut database, captured);
+        }
+        if self.fresh.other_locale {
+            database.settings.retain(|name, _| !["collate", "ctype", "provider", "locale"].contains(&name.as_str()));
+        }
+        if !captured.name.is_empty() {
+            database.name.clone_from(&captured.name);
+        }
+        let mut observed = Index::new(index.format.clone());
+        observed.databases.push(database);
+        Ok(observed)
+    }
+
+    async fn newest(
+        &self,
+        cx: &Context,
+        how: Option<&Newest>,
+        _: Option<&Index>,
+    ) -> Result<Option<(Timestamp, String)>> {
+        self.server.newest(cx, how).await
+    }
+
+    async fn canary(&self, cx: &Context) -> Result<Option<CanarySeen>> {
+        self.server.canary(cx).await
+    }
+
+    async fn query(&self, _: &Context, sql: &str, _: Option<&Path>) -> Result<Rows> {
+        self.server.query(sql).await
+    }
+}

@@ -27,7 +27,7 @@ pub struct Context {
     pub timings: Arc<Timings>,
     /// Where secrets are looked up and scrubbed from texts.
     pub secrets: Arc<Secrets>,
-    /// Keep memory under 128 MiB at the price of speed, instead of under 256 MiB.
+    /// Have less of the data in memory at once: under 128 MiB instead of 256, at the price of speed.
     pub low_memory: bool,
     /// What may be taken of source and vault.
     pub limits: Limits,

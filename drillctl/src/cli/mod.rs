@@ -56,7 +56,7 @@ pub(crate) struct Options {
     /// Print results only: no progress, no advice
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Keep memory under 128 MiB instead of under 256 MiB, at the price of speed
+    /// Have less of the data in memory at once: under 128 MiB instead of 256, at the price of speed
     #[arg(long, global = true)]
     low_memory: bool,
     /// Log what is done, to standard error (twice: in detail)

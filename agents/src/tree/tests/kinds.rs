@@ -18,6 +18,11 @@ fn scratch(path: Option<PathBuf>) -> DirectoryScratch {
     DirectoryScratch::open(&drill_scenarios::DirectoryScratch { path }, &drill_scenarios::Verify::default())
 }
 
+fn scratch_that_reads_back(read_back: bool) -> DirectoryScratch {
+    let verify = drill_scenarios::Verify { read_back: Some(read_back), ..Default::default() };
+    DirectoryScratch::open(&drill_scenarios::DirectoryScratch { path: None }, &verify)
+}
+
 /// A home with a folder to take, and a context whose run's folder is beside it.
 fn home() -> (tempfile::TempDir, PathBuf, Context) {
     let home = tempfile::tempdir().expect("tempdir");
@@ -244,6 +249,32 @@ async fn a_single_file_is_restored_and_compared_by_its_content() {
     std::fs::write(environment.root().join("dump.bin"), "less").expect("changed");
     let observed = environment.observe(&cx, &index, Level::Content).await.expect("observed");
     assert!(differences(&index, &observed, Level::Content)[0].1.contains("size 4, was 250000"));
+}
+
+#[tokio::test]
+async fn only_reading_back_sees_what_became_of_a_file_after_it_was_written() {
+    for (read_back, changed, how) in [
+        (true, vec!["file".to_owned()], "read back"),
+        (false, vec![], "digested while they were written, not read back"),
+    ] {
+        let (_home, from, cx) = home();
+        std::fs::write(from.join("file"), "as it was").expect("file");
+        let (captured, stream) = trial::captured(&source(&from, |_| {}), &cx).await.expect("captured");
+        let scratch = scratch_that_reads_back(read_back);
+        let mut environment = scratch.provision(&cx, &scratch.place(&cx), &captured.index).await.expect("provisioned");
+        environment.restore(&cx, &captured.index, trial::reader(stream)).await.expect("restored");
+        // What a failing disk does: other bytes, and nothing else tells.
+        let path = environment.root().join("file");
+        let time = std::fs::metadata(&path).and_then(|meta| meta.modified()).expect("time");
+        std::fs::write(&path, "As it was").expect("changed");
+        std::fs::File::open(&path).and_then(|file| file.set_modified(time)).expect("time set");
+        let observed = environment.observe(&cx, &captured.index, Level::Content).await.expect("observed");
+        let found: Vec<_> =
+            differences(&captured.index, &observed, Level::Content).into_iter().map(|(path, _)| path).collect();
+        assert_eq!(found, changed, "read back: {read_back}");
+        let told = environment.how_observed().expect("there are two ways");
+        assert!(told.starts_with(how), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,34 @@ async fn a_nasty_tree_comes_back_equal() {
 }
 
 #[tokio::test]
+async fn what_was_digested_while_it_was_written_is_what_reading_it_back_finds() {
+    let home = tempfile::tempdir().expect("tempdir");
+    let (from, to) = (home.path().join("from"), home.path().join("to"));
+    std::fs::create_dir(&from).expect("folder");
+    nasty::fill(&from);
+    std::fs::write(from.join("big"), b"0123456789abcdef".repeat(200_000)).expect("file");
+    let cx = trial::context(home.path());
+    let mut stream = packed(&from, &["--format=gnu", "--sparse"]);
+    // Of a path that the archive holds twice, the last member counts.
+    std::fs::write(from.join("big"), "shorter").expect("file");
+    let end = stream.iter().rposition(|byte| *byte != 0).expect("content") + 1;
+    stream.truncate(end.next_multiple_of(512));
+    stream.extend(packed(&from, &["--format=gnu", "--sparse"]));
+
+    tree::make_root(&to).expect("root");
+    let written = std::sync::Arc::<tree::Written>::default();
+    tree::restore(&cx, &to, trial::reader(stream), Some(written.clone())).await.expect("restored");
+    let observe = |written| {
+        let root = tree::open_root(&to).expect("root");
+        tree::observe(&cx, root, drill_scenarios::Level::Content, written).expect("observed").entries
+    };
+    let (digested, read) = (observe(Some(&written)), observe(None));
+    assert_eq!(digested, read);
+    let kind = EntryKind::File { size: 7, sha256: crate::Sha256::of(b"shorter") };
+    assert!(read.iter().any(|entry| entry.kind == kind), "the later member took its place");
+}
+
+#[tokio::test]
 async fn an_unchanged_tree_is_taken_alike_twice() {
     let home = tempfile::tempdir().expect("tempdir");
     let from = home.path().join("from");

@@ -157,10 +157,10 @@ class DatabaseDrill(Drill):
     """One whole drill of a database, every table compared."""
 
     def source(self, data):
-        return {"postgres": {"url": data.cluster.url}}
+        return {"postgres": {"url": data.cluster.url, "jobs": os.cpu_count()}}
 
     def scratch(self):
-        return {"postgres": {}}
+        return {"postgres": {"jobs": os.cpu_count()}}
 
     def probe(self):
         query = f"select count(*) from {TABLES[0]}"

@@ -15,7 +15,7 @@ use super::descent::{Descent, open_folder, open_root};
 use super::extent::Extent;
 use super::settle::{Attributes, Settle};
 use super::unpack::{MemberKind, Unpack};
-use super::written::{self, Writing, Written};
+use super::written::{self, Beside, Written};
 use crate::stream::on_thread;
 use crate::{Context, Error, Kind, OpenReader, PathText, Restored, Result};
 
@@ -103,14 +103,18 @@ pub(super) fn unpack(cx: &Context, root: &Path, from: impl Read, written: Option
         descent: Descent::new(root),
         folders: Vec::new(),
         settle: &settle,
-        written,
         batch: Batch::default(),
         members: 0,
         buffer: vec![0; PIECE],
+        beside: None,
     };
     let made = std::thread::scope(|scope| {
+        unpacking.beside = written.map(|written| Beside::start(scope, cx, written));
         (0..count).for_each(|_| drop(scope.spawn(|| writers.write())));
-        unpacking.members(queue, &writers.failed)
+        let made = unpacking.members(queue, &writers.failed);
+        // The thread ends only then, however far this got.
+        unpacking.beside = None;
+        made
     });
     writers.failed.into_inner().map_or(made, Err)?;
     let complaints = unpacking.finish()?;
@@ -120,7 +124,7 @@ pub(super) fn unpack(cx: &Context, root: &Path, from: impl Read, written: Option
 /// A file whose name is made.
 struct NewFile {
     path: PathBuf,
-    /// The how manieth member of the archive it is.
+    /// Its number among the members of the archive.
     member: u64,
     file: OwnedFd,
     size: u64,
@@ -205,10 +209,11 @@ struct Unpacking<'a, R> {
     /// Folders get their attributes in the end: what is put into them would undo some, and others would keep it out.
     folders: Vec<(PathBuf, Attributes)>,
     settle: &'a Settle,
-    written: Option<&'a Written>,
     batch: Batch,
     members: u64,
     buffer: Vec<u8>,
+    /// Who digests big files while they are written, if that is wanted.
+    beside: Option<Beside>,
 }
 
 impl<R: Read> Unpacking<'_, R> {
@@ -260,21 +265,31 @@ impl<R: Read> Unpacking<'_, R> {
     fn content(&mut self, new: &NewFile) -> Result<()> {
         let wrong = |cause: io::Error| writing(&new.path, cause);
         new.stretch().map_err(wrong)?;
-        let mut digest = self.written.map(|written| (written, Writing::default()));
         for part in &new.extents {
             let mut at = part.offset;
             for now in part.pieces(PIECE) {
                 self.cx.go_on()?;
-                self.archive.read(&mut self.buffer[..now])?;
-                write_all(&new.file, &self.buffer[..now], at).map_err(wrong)?;
-                if let Some((_, digest)) = &mut digest {
-                    digest.data(self.cx, at, &self.buffer[..now])?;
-                }
+                self.piece(new, at, now)?;
                 at += now as u64;
             }
         }
-        if let Some((written, digest)) = digest {
-            written.keep(&new.path, new.member, digest.finish(self.cx, new.size)?);
+        if let Some(beside) = &self.beside {
+            beside.end(&new.path, new.member, new.size);
+        }
+        Ok(())
+    }
+
+    /// Writes the next so many bytes at this place of a file.
+    fn piece(&mut self, new: &NewFile, at: u64, length: usize) -> Result<()> {
+        let mut buffer = match &self.beside {
+            Some(beside) => beside.buffer(length),
+            None => std::mem::take(&mut self.buffer),
+        };
+        self.archive.read(&mut buffer[..length])?;
+        write_all(&new.file, &buffer[..length], at).map_err(|cause| writing(&new.path, cause))?;
+        match &self.beside {
+            Some(beside) => beside.data(at, buffer),
+            None => self.buffer = buffer,
         }
         Ok(())
     }

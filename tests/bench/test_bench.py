@@ -5,6 +5,8 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 from xml.etree import ElementTree
 
 import chart
@@ -13,9 +15,11 @@ import page
 import stages
 import table
 import tree
+from bench import Bench
 from fit import fit
 from meter import Broken, measure
-from peers import stored_bytes
+from peers import Age, Rage, Restic, Rustic, stored_bytes
+from postgres import PipedDump
 from results import GIB, Results
 from sets import QUICK, Library
 
@@ -185,6 +189,26 @@ class Meters(unittest.TestCase):
     def test_a_command_that_fails_is_broken_and_its_last_words_are_told(self):
         with self.assertRaisesRegex(Broken, "no such luck"):
             self.measure("raise SystemExit('no such luck')")
+
+
+class Programs(unittest.TestCase):
+    """On a machine that has none of the peers."""
+
+    def setUp(self):
+        nowhere = mock.patch.dict(os.environ, PATH="/nowhere")
+        nowhere.start()
+        self.addCleanup(nowhere.stop)
+        self.bench = SimpleNamespace(scale=QUICK, data={"absent": {}})
+
+    def test_a_quick_run_is_broken_without_what_debian_has(self):
+        for peer in (Restic, Age, PipedDump):
+            with self.assertRaisesRegex(Broken, f"`{peer.program}` isn't on the path; install it"):
+                Bench.require(self.bench, peer)
+
+    def test_a_quick_run_does_without_what_would_have_to_be_compiled(self):
+        for peer in (Rustic, Rage):
+            Bench.require(self.bench, peer)
+        self.assertEqual(self.bench.data["absent"].keys(), {Rustic.name, Rage.name})
 
 
 class Trees(unittest.TestCase):

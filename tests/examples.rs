@@ -188,6 +188,33 @@ fn a_bucket_that_refuses_the_keys_or_does_not_answer_is_refused_in_clear_words()
 }
 
 #[test]
+fn what_restic_and_borg_took_of_the_docs_is_adopted_by_the_examples() {
+    for (tool, example, variable) in
+        [("restic", "restic.yaml", "RESTIC_PASSWORD"), ("borg", "borg.yaml", "BORG_PASSPHRASE")]
+    {
+        let world = checkout(example);
+        let repository = format!("target/drill/{tool}");
+        let secret = [(variable, "a-password-of-yours")];
+        let steps: [&[&str]; 2] = match tool {
+            "restic" => [&["init", "--repo", &repository], &["--repo", &repository, "backup", "docs"]],
+            _ => [
+                &["init", "--encryption", "repokey", &repository],
+                &["create", &format!("{repository}::docs-{{now}}"), "docs"],
+            ],
+        };
+        for step in steps {
+            let mut command = Command::new(tool);
+            command.args(step).envs(secret).env("HOME", world.path("home")).current_dir(world.path(""));
+            must(&mut command);
+        }
+        let record = passes(&world, example, &secret);
+        assert_eq!(check(&record, "The front page is there")["outcome"], "passed");
+        let (finished, _) = run(&world, example, &["--snapshot", "ffff"], &secret);
+        assert_eq!(finished.code, Some(1), "{tool}: there is no such backup: {}", finished.stderr);
+    }
+}
+
+#[test]
 fn every_example_is_run_by_a_test() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let entries = fs::read_dir(folder).expect("the examples").flatten().map(|entry| entry.path());

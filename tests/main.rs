@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests start programs and wait as they need")]
 #![allow(unreachable_pub, reason = "the modules of one test binary")]
 
+mod adopted;
 mod adversary;
 mod command_line;
 mod crash;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use drill_scenarios::Level;
 use jiff::Timestamp;
 
-use crate::{Database, Entry, EntryKind, Format, Index, Table};
+use crate::{Database, Entry, EntryKind, Format, Index, Sha256, Table};
 
 /// How much of a definition or of an attribute's value is shown.
 const SHOWN: usize = 200;
@@ -149,7 +149,7 @@ impl Facts {
         match (was, is) {
             (EntryKind::File { size: size_was, sha256: was }, EntryKind::File { size, sha256: is }) => {
                 self.differ("size", size.to_string(), size_was.to_string());
-                if level == Level::Content {
+                if level == Level::Content && ![*was, *is].contains(&Sha256::UNREAD) {
                     self.differ("sha256", is.to_string(), was.to_string());
                 }
             }

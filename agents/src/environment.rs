@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use drill_scenarios::{Level, Newest};
 use jiff::Timestamp;
 
-use crate::{CanarySeen, Context, Identity, Index, Note, OpenReader, Result};
+use crate::{CanarySeen, Context, Error, Identity, Index, Kind, Note, OpenReader, Restorer, Result};
 
 /// A throw-away place that was made.
 #[async_trait]
@@ -30,6 +30,14 @@ pub trait Environment: Send + Sync {
     /// # Errors
     /// [`crate::Kind::Unrestorable`] where the content is at fault, the reader's own errors, and those of this place.
     async fn restore(&mut self, cx: &Context, index: &Index, stream: OpenReader) -> Result<Restored>;
+
+    /// Has the tool that took a backup restore it.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Config`] where this place takes none; those of the tool, and those of this place.
+    async fn adopt(&mut self, _: &Context, _: &Index, _: &dyn Restorer) -> Result<Restored> {
+        Err(Error::new(Kind::Config, "this kind of scratch takes no backup that another tool restores"))
+    }
 
     /// What is there now, in the shape of the snapshot's index and down to `level`, canaries left out.
     async fn observe(&self, cx: &Context, index: &Index, level: Level) -> Result<Index>;

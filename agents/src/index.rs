@@ -38,12 +38,16 @@ pub struct Index {
     pub entries: Vec<Entry>,
     /// Every database.
     pub databases: Vec<Database>,
+    /// The entries are what another tool tells of a backup that it took: times may be rounded to microseconds, and digests, targets of links,
+    /// numbers of devices and extended attributes may be left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub listed: bool,
 }
 
 impl Index {
     /// An index of nothing yet.
     pub fn new(format: Format) -> Self {
-        Self { version: 1, format, entries: Vec::new(), databases: Vec::new() }
+        Self { version: 1, format, entries: Vec::new(), databases: Vec::new(), listed: false }
     }
 }
 

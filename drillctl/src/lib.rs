@@ -11,6 +11,7 @@ mod journal;
 mod monitor;
 mod plan;
 mod publish;
+mod selection;
 mod store;
 mod sweep;
 

@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use drill_agents::seal::Keys;
-use drill_agents::{Context, Estimate, Identity, Kind, Place, Scratch, Secrets, Source, Vault, scratches, sources};
-use drill_scenarios::{Scenario, Span};
+use drill_agents::{
+    Context, Estimate, Format, Identity, Kind, Place, Repository, Scratch, Secrets, Source, Vault, repositories,
+    scratches, sources,
+};
+use drill_scenarios::{Scenario, Seal, Select, Span};
 use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::host;
+use crate::selection::{Chosen, choose};
 
 /// A scenario file that was read and found right.
 #[derive(Debug, Clone)]
@@ -52,6 +56,17 @@ impl ScenarioFile {
         host::sha256(self.text.as_bytes())
     }
 
+    /// The vault and the seal of its own snapshots.
+    ///
+    /// # Errors
+    /// If it restores what another tool took.
+    pub(crate) fn own(&self) -> Result<(&drill_scenarios::Vault, &Seal), Failure> {
+        self.scenario.vault.as_ref().zip(self.scenario.seal.as_ref()).ok_or_else(|| {
+            let message = format!("scenario {} has no vault: it restores what another tool took", self.scenario.name);
+            Failure::usage(message).hint(format!("Use {} itself to look at its backups.", self.scenario.source.kind()))
+        })
+    }
+
     /// Where its secrets are looked up.
     pub(crate) fn secrets(&self) -> Arc<Secrets> {
         Arc::new(Secrets::relative_to(self.base()))
@@ -74,14 +89,48 @@ pub(crate) enum Choice {
     },
 }
 
+/// Where the backup that a run restores comes from.
+pub(crate) enum Origin {
+    /// From drillctl's own vault.
+    Own(Box<Own>),
+    /// From where another tool keeps it.
+    Adopted(Adoption),
+}
+
+/// A backup of drillctl's own.
+pub(crate) struct Own {
+    pub(crate) choice: Choice,
+    pub(crate) source: Box<dyn Source>,
+    pub(crate) vault: Vault,
+    pub(crate) keys: Keys,
+}
+
+/// A backup that another tool took.
+pub(crate) struct Adoption {
+    pub(crate) repository: Box<dyn Repository>,
+    pub(crate) pick: Pick,
+}
+
+/// What there is to restore in another tool's repository.
+pub(crate) enum Pick {
+    /// This backup.
+    Chosen(Chosen),
+    /// None that fits.
+    Nothing,
+    /// The repository is there and does not open, or is damaged: nobody could restore from it.
+    Denied {
+        /// What that says about the backups.
+        kind: Kind,
+        /// Why.
+        why: String,
+    },
+}
+
 /// A scenario whose parts are all built and checked.
 pub(crate) struct Plan {
     pub(crate) file: ScenarioFile,
-    pub(crate) choice: Choice,
-    pub(crate) source: Box<dyn Source>,
+    pub(crate) origin: Origin,
     pub(crate) source_identity: Identity,
-    pub(crate) vault: Vault,
-    pub(crate) keys: Keys,
     pub(crate) scratch: Box<dyn Scratch>,
     pub(crate) place: Place,
     pub(crate) forecast: Forecast,
@@ -117,17 +166,17 @@ pub(crate) struct Space {
 }
 
 impl Plan {
-    /// Builds and checks every part. Nothing is changed but for a small object that is written to the vault and removed.
-    pub(crate) async fn build(cx: &Context, file: ScenarioFile, choice: Choice) -> Result<Self, Failure> {
+    /// Builds and checks every part of a drill of drillctl's own backups. Nothing is changed but for a small object that is written to
+    /// the vault and removed.
+    pub(crate) async fn own(cx: &Context, file: ScenarioFile, choice: Choice) -> Result<Self, Failure> {
         let scenario = &file.scenario;
-        let keys = Keys::open(&scenario.seal, &cx.secrets)?;
+        let (vault, seal) = file.own()?;
+        let keys = Keys::open(seal, &cx.secrets)?;
         keys.prove()?;
         let source = sources::open(&scenario.source, &cx.secrets)?;
         let source_identity = source.identity(cx).await?;
-        let scratch = scratches::open(&scenario.scratch, &scenario.verify)?;
-        let place = scratch.place(cx);
-        scratch.admit(cx, &place, &source_identity, &sources::format(&scenario.source)).await?;
-        let vault = Vault::open(&scenario.vault, &cx.secrets)?.within(cx);
+        let (scratch, place) = admitted(cx, scenario, &source_identity, &sources::format(&scenario.source)).await?;
+        let vault = Vault::open(vault, &cx.secrets)?.within(cx);
         if let Some(folder) = vault.folder() {
             source.admit_vault(folder)?;
         }
@@ -148,7 +197,34 @@ impl Plan {
         enough(&space)?;
         let Estimate { stream_bytes, restored_bytes, items } = estimate;
         let forecast = Forecast { stream_bytes, restored_bytes, items, space };
-        Ok(Self { choice, source, source_identity, vault, keys, scratch, place, forecast, file })
+        let origin = Origin::Own(Box::new(Own { choice, source, vault, keys }));
+        Ok(Self { origin, source_identity, scratch, place, forecast, file })
+    }
+
+    /// Builds and checks every part of a drill of what another tool took, and chooses the backup. Nothing is changed.
+    pub(crate) async fn adopted(
+        cx: &Context,
+        file: ScenarioFile,
+        select: &Select,
+        seed: &str,
+    ) -> Result<Self, Failure> {
+        let scenario = &file.scenario;
+        let repository = repositories::open(&scenario.source, &cx.secrets)?;
+        cx.limits.prove()?;
+        let (source_identity, pick) = match repository.identity(cx).await {
+            Ok(identity) => (identity, pick(cx, &*repository, select, seed).await?),
+            Err(error) => (Identity::new(scenario.source.kind(), []), denied(error)?),
+        };
+        let (scratch, place) = admitted(cx, scenario, &source_identity, &repository.format()).await?;
+        let restored_bytes = match &pick {
+            Pick::Chosen(chosen) => unless_damaged(repository.restored_bytes(cx, &chosen.backup).await)?,
+            Pick::Nothing | Pick::Denied { .. } => 0,
+        };
+        let space = vec![Space::below("restore", &place.folder, restored_bytes)?];
+        enough(&space)?;
+        let forecast = Forecast { stream_bytes: restored_bytes, restored_bytes, items: 0, space };
+        let origin = Origin::Adopted(Adoption { repository, pick });
+        Ok(Self { origin, source_identity, scratch, place, forecast, file })
     }
 
     /// The scenario.
@@ -159,12 +235,44 @@ impl Plan {
     /// Kinds of source, vault and scratch, for people.
     pub(crate) fn kinds(&self) -> BTreeMap<String, String> {
         let scenario = self.scenario();
-        BTreeMap::from([
-            ("source".into(), scenario.source.kind().into()),
-            ("vault".into(), scenario.vault.kind().into()),
-            ("scratch".into(), scenario.scratch.kind().into()),
-        ])
+        let vault = scenario.vault.as_ref().map(|vault| ("vault".into(), vault.kind().into()));
+        let both = [("source", scenario.source.kind()), ("scratch", scenario.scratch.kind())];
+        both.into_iter().map(|(part, kind)| (part.into(), kind.into())).chain(vault).collect()
     }
+}
+
+/// The scratch and where it will be, if it can take this and harms nobody.
+async fn admitted(
+    cx: &Context,
+    scenario: &Scenario,
+    source: &Identity,
+    format: &Format,
+) -> Result<(Box<dyn Scratch>, Place), Failure> {
+    let scratch = scratches::open(&scenario.scratch, &scenario.verify)?;
+    let place = scratch.place(cx);
+    scratch.admit(cx, &place, source, format).await?;
+    Ok((scratch, place))
+}
+
+/// Chooses the backup.
+async fn pick(cx: &Context, repository: &dyn Repository, select: &Select, seed: &str) -> Result<Pick, Failure> {
+    match repository.backups(cx).await {
+        Ok(backups) => Ok(choose(&backups, select, seed)?.map_or(Pick::Nothing, Pick::Chosen)),
+        Err(error) => denied(error),
+    }
+}
+
+/// An error that says something about the backups is the run's to tell.
+fn denied(error: drill_agents::Error) -> Result<Pick, Failure> {
+    match error.kind() {
+        kind @ (Kind::Corrupt | Kind::WrongKey | Kind::Unrestorable) => Ok(Pick::Denied { kind, why: error.chain() }),
+        _ => Err(error.into()),
+    }
+}
+
+/// Nothing is known of the size of a backup that is damaged; that it is, is the run's to find.
+fn unless_damaged(size: drill_agents::Result<u64>) -> drill_agents::Result<u64> {
+    size.or_else(|error| if error.kind() == Kind::Corrupt { Ok(0) } else { Err(error) })
 }
 
 /// What a snapshot will take. One whose header is damaged is the run's to find; one of another scenario proves nothing about

@@ -300,6 +300,9 @@ pub struct Promises {
     /// Recovery point objective, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rpo_secs: Option<u64>,
+    /// How old the newest of the backups that another tool takes may be, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_secs: Option<u64>,
     /// Where it is written.
     pub promised_in: String,
 }
@@ -325,7 +328,7 @@ pub struct Backup {
     /// Newest data in it when it was captured, as far as the source tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_at: Option<Timestamp>,
-    /// SHA-256 of `snapshot.json`, hexadecimal: it binds every segment and the index.
+    /// SHA-256 of `snapshot.json`, hexadecimal: it binds every segment and the index. Empty for a backup that another tool took.
     pub header_sha256: String,
     /// The segments.
     pub segments: Segments,
@@ -335,6 +338,22 @@ pub struct Backup {
     pub selected: String,
     /// What is in it, in words and numbers (`files`, `tables`, `rows`, …).
     pub content: BTreeMap<String, u64>,
+    /// Facts about a backup that another tool took; absent for one of drillctl's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adopted>,
+}
+
+/// A backup that another tool took, and what was chosen from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Adopted {
+    /// The tool that restored it, and its version.
+    pub tool: String,
+    /// What the tool tells of it: `host`, `paths`, `tags`, `name`.
+    pub about: BTreeMap<String, String>,
+    /// How many backups there were to choose from.
+    pub candidates: u64,
+    /// When the newest of them was taken.
+    pub newest_taken_at: Timestamp,
 }
 
 /// Sizes of a snapshot.

@@ -101,6 +101,7 @@ fn objectives(record: &Record) -> impl Iterator<Item = Finding> {
 fn relief(objective: &Objective) -> String {
     let way = match objective.name.as_str() {
         "rpo" => "Take backups more often",
+        "max_age" => "Look why no backup was taken since",
         _ => "Find the phase that takes the time, and make it faster",
     };
     let promise = duration(objective.target_secs as f64);

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::{
-    CheckResult, Entry, Event, Finding, Measurements, Promises, RECORD_SCHEMA, Record, Release, RunStarted, Severity,
-    Stage, StageEnd, StageTime, Verdict,
+    Backup, CheckResult, Entry, Event, Finding, Measurements, Promises, RECORD_SCHEMA, Record, Release, RunStarted,
+    Severity, Stage, StageEnd, StageTime, Verdict,
     findings::draw,
     ladder::assurance,
     leases::Leases,
@@ -107,7 +107,7 @@ impl Fold {
                 let known = self.leases.stick(id, error);
                 self.must(known, entry.seq, "a lease is stuck that was never taken");
             }
-            Event::BackupStored(backup) => self.record.backup = Some((**backup).clone()),
+            Event::BackupStored(backup) => self.backup(backup),
             Event::FailureDeclared => self.instants.failure(mark),
             Event::EnvironmentReady(facts) => self.record.environment = Some((**facts).clone()),
             Event::PhaseTimed { phase, secs } => self.instants.phase(*phase, *secs),
@@ -124,6 +124,13 @@ impl Fold {
             Event::Swept => self.sweep(entry.at),
             Event::RunEnded => self.end(entry.at),
         }
+    }
+
+    fn backup(&mut self, backup: &Backup) {
+        if let Some(adopted) = &backup.adopted {
+            self.instants.backup(adopted.newest_taken_at);
+        }
+        self.record.backup = Some(backup.clone());
     }
 
     fn stage_started(&mut self, stage: Stage, entry: &Entry) {

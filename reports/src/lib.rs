@@ -21,8 +21,8 @@ mod verdict;
 mod words;
 
 pub use event::{
-    Backup, CheckResult, Difference, Entry, EnvironmentFacts, Event, Host, Identity, Lease, LeaseEnd, Outcome, Phase,
-    Promises, RunStarted, ScenarioFacts, Scope, Segments, Severity, Stage, StageEnd, Tool, Trigger, TriggerKind,
+    Adopted, Backup, CheckResult, Difference, Entry, EnvironmentFacts, Event, Host, Identity, Lease, LeaseEnd, Outcome,
+    Phase, Promises, RunStarted, ScenarioFacts, Scope, Segments, Severity, Stage, StageEnd, Tool, Trigger, TriggerKind,
 };
 pub use fold::{FoldError, fold};
 pub use html::html;

@@ -18,6 +18,7 @@ pub(crate) struct Instants {
     failure: Option<Mark>,
     service_ok: Option<(Mark, f64)>,
     newest: Option<(Timestamp, String)>,
+    backup: Option<Timestamp>,
     phases: BTreeMap<Phase, f64>,
 }
 
@@ -45,6 +46,11 @@ impl Instants {
         }
     }
 
+    /// The newest backup that could have been chosen was taken then.
+    pub(crate) fn backup(&mut self, newest_taken_at: Timestamp) {
+        self.backup = Some(newest_taken_at);
+    }
+
     pub(crate) fn phase(&mut self, phase: Phase, secs: f64) {
         *self.phases.entry(phase).or_default() += secs;
     }
@@ -58,6 +64,7 @@ impl Instants {
             recovery_secs: self.recovery_secs(&mut odd),
             recovery_point_secs: self.recovery_point_secs(&mut odd),
             phases: self.phases.iter().map(|(&phase, &secs)| PhaseTime { phase, secs: to_millis(secs) }).collect(),
+            backup_age_secs: self.backup_age_secs(&mut odd),
             newest_at: self.newest.as_ref().map(|(at, _)| *at),
             newest_by: self.newest.map(|(_, by)| by),
         };
@@ -82,15 +89,24 @@ impl Instants {
 
     fn recovery_point_secs(&self, odd: &mut Vec<Finding>) -> Option<f64> {
         let (newest, _) = self.newest.as_ref()?;
-        let age = self.failure?.at.duration_since(*newest);
+        self.age_secs(*newest, ("recovery point", "newest restored data bears"), odd)
+    }
+
+    fn backup_age_secs(&self, odd: &mut Vec<Finding>) -> Option<f64> {
+        self.age_secs(self.backup?, ("age of the newest backup", "newest backup bears"), odd)
+    }
+
+    /// How old something was at the failure; nothing if its time can't be true.
+    fn age_secs(&self, time: Timestamp, (subject, bears): (&str, &str), odd: &mut Vec<Finding>) -> Option<f64> {
+        let age = self.failure?.at.duration_since(time);
         if -age > FUTURE_TOLERANCE {
             let ahead = duration((-age).as_secs_f64());
             let statement = format!(
-                "The newest restored data bears the time {}, which is {ahead} after the failure: a clock is wrong, or the data \
+                "The {bears} the time {}, which is {ahead} after the failure: a clock is wrong, or the data \
                  bears no true times. So its age was not measured.",
-                instant(*newest)
+                instant(time)
             );
-            odd.push(warning("recovery point", &statement));
+            odd.push(warning(subject, &statement));
             return None;
         }
         Some(to_millis(age.as_secs_f64().max(0.0)))
@@ -102,6 +118,7 @@ pub(crate) fn objectives(promises: &Promises, measurements: &Measurements) -> Ve
     let pairs = [
         ("rto", promises.rto_secs, measurements.recovery_secs),
         ("rpo", promises.rpo_secs, measurements.recovery_point_secs),
+        ("max_age", promises.max_age_secs, measurements.backup_age_secs),
     ];
     let promised = pairs.into_iter().filter_map(|(name, target, achieved)| Some((name, target?, achieved)));
     promised
@@ -176,7 +193,7 @@ mod tests {
 
     #[test]
     fn an_objective_is_met_up_to_its_target_and_unknown_without_a_measurement() {
-        let promises = Promises { rto_secs: Some(60), rpo_secs: Some(60), promised_in: String::new() };
+        let promises = Promises { rto_secs: Some(60), rpo_secs: Some(60), ..Promises::default() };
         for (secs, met) in [(Some(60.0), Some(true)), (Some(60.001), Some(false)), (None, None)] {
             let measured = Measurements { recovery_secs: secs, ..Measurements::default() };
             assert_eq!(objectives(&promises, &measured)[0].met, met);

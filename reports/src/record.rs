@@ -160,6 +160,9 @@ pub struct Measurements {
     pub newest_by: Option<String>,
     /// From the newest restored data to the failure, in seconds.
     pub recovery_point_secs: Option<f64>,
+    /// From the newest of the backups that another tool took to the failure, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_age_secs: Option<f64>,
 }
 
 /// Busy seconds of one phase.
@@ -174,7 +177,7 @@ pub struct PhaseTime {
 /// One promise beside what was achieved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Objective {
-    /// `rto` or `rpo`.
+    /// `rto`, `rpo` or `max_age`.
     pub name: String,
     /// What was promised, in seconds.
     pub target_secs: u64,

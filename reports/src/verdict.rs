@@ -78,6 +78,9 @@ pub(crate) fn unmet(objective: &Objective) -> String {
         "rpo" => {
             format!("The newest restored data was {took} old at the failure, {over} older than the {promise} promised.")
         }
+        "max_age" => {
+            format!("The newest backup was {took} old at the failure, {over} older than the {promise} it may be.")
+        }
         _ => format!("The recovery took {took}, {over} longer than the {promise} promised."),
     }
 }

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use drill_reports::{
-    Assurance, CheckResult, Entry, Event, Host, Identity, Lease, LeaseEnd, Outcome, Phase, Promises, Record,
-    RunStarted, ScenarioFacts, Scope, Stage, StageEnd, Tool, Trigger, TriggerKind, Verdict, fold, html, journal, junit,
+    Adopted, Assurance, Backup, CheckResult, Entry, Event, Host, Identity, Lease, LeaseEnd, Outcome, Phase, Promises,
+    Record, RunStarted, ScenarioFacts, Scope, Segments, Stage, StageEnd, Tool, Trigger, TriggerKind, Verdict, fold,
+    html, journal, junit,
     text::{Paint, WIDTH, text},
     to_json,
 };
@@ -21,11 +22,12 @@ struct Script {
     /// How each stage that begins ends; those left out never begin.
     stages: Vec<Fate>,
     checks: Vec<(Assurance, Outcome)>,
-    promised: [Option<u64>; 2],
+    promised: [Option<u64>; 3],
     /// Milliseconds from failure to answer, without the comparison.
     recovery_ms: Option<u64>,
     /// Seconds from the newest data to the failure.
     newest_age_secs: Option<i64>,
+    backup_age_secs: Option<i64>,
     leases: Vec<Option<LeaseEnd>>,
     interrupted: bool,
     end: End,
@@ -60,13 +62,29 @@ fn script() -> impl Strategy<Value = Script> {
     let end = prop_oneof![
         8 => Just(End::Orderly), 1 => Just(End::OrderlyThenSwept), 1 => Just(End::Killed), 1 => Just(End::KilledThenSwept)
     ];
-    let promised = [option::weighted(0.5, 1..200_u64), option::weighted(0.5, 1..200_u64)];
-    let measured = (option::weighted(0.9, 1..150_000_u64), option::weighted(0.9, -900..150_i64));
+    let promised = [0.5, 0.5, 0.3].map(|chance| option::weighted(chance, 1..200_u64));
+    let measured = (
+        option::weighted(0.9, 1..150_000_u64),
+        option::weighted(0.9, -900..150_i64),
+        option::weighted(0.9, -900..150_i64),
+    );
     let words = vec(any::<char>(), 0..60).prop_map(|characters| characters.into_iter().collect());
     let loose = (vec(leased, 0..4), prop::bool::weighted(0.05), end, vec(0..4_usize, 0..40));
     (words, stages, checks, promised, measured, loose).prop_map(|(words, stages, checks, promised, measured, loose)| {
-        let ((recovery_ms, newest_age_secs), (leases, interrupted, end, order)) = (measured, loose);
-        Script { words, stages, checks, promised, recovery_ms, newest_age_secs, leases, interrupted, end, order }
+        let ((recovery_ms, newest_age_secs, backup_age_secs), (leases, interrupted, end, order)) = (measured, loose);
+        Script {
+            words,
+            stages,
+            checks,
+            promised,
+            recovery_ms,
+            newest_age_secs,
+            backup_age_secs,
+            leases,
+            interrupted,
+            end,
+            order,
+        }
     })
 }
 
@@ -130,7 +148,12 @@ impl Script {
                 data_class: Some(words()),
                 sampling: Some(words()),
             },
-            promises: Promises { rto_secs: self.promised[0], rpo_secs: self.promised[1], promised_in: words() },
+            promises: Promises {
+                rto_secs: self.promised[0],
+                rpo_secs: self.promised[1],
+                max_age_secs: self.promised[2],
+                promised_in: words(),
+            },
             controls: BTreeMap::from([(words(), vec![words()])]),
             kinds: BTreeMap::from([("source".to_owned(), words())]),
             source: Identity { kind: words(), values: BTreeMap::from([(words(), words())]) },
@@ -168,17 +191,38 @@ impl Script {
     }
 
     fn measured_events(&self) -> Vec<(u64, Event)> {
-        let mut events = vec![(FAILURE_MS, Event::FailureDeclared)];
+        let before_failure =
+            |age| start() + SignedDuration::from_millis(FAILURE_MS.cast_signed()) - SignedDuration::from_secs(age);
+        let adopted = self.backup_age_secs.map(|age| (FAILURE_MS, self.adopted(before_failure(age))));
+        let mut events: Vec<_> = adopted.into_iter().collect();
+        events.push((FAILURE_MS, Event::FailureDeclared));
         if let Some(recovery_ms) = self.recovery_ms {
             let at = FAILURE_MS + recovery_ms + (VERIFY_SECS * 1000.0) as u64;
             events.push((at, Event::PhaseTimed { phase: Phase::Load, secs: recovery_ms as f64 / 3000.0 }));
             events.push((at, Event::ServiceOk { verify_secs: VERIFY_SECS }));
         }
         if let Some(age) = self.newest_age_secs {
-            let at = start() + SignedDuration::from_millis(FAILURE_MS.cast_signed()) - SignedDuration::from_secs(age);
-            events.push((FAILURE_MS, Event::NewestFound { at, by: self.words.clone() }));
+            events.push((FAILURE_MS, Event::NewestFound { at: before_failure(age), by: self.words.clone() }));
         }
         events
+    }
+
+    /// A backup that another tool took.
+    fn adopted(&self, newest_taken_at: Timestamp) -> Event {
+        let words = || self.words.clone();
+        let about = BTreeMap::from([(words(), words())]);
+        Event::BackupStored(Box::new(Backup {
+            snapshot: words(),
+            location: words(),
+            taken_at: newest_taken_at,
+            newest_at: None,
+            header_sha256: String::new(),
+            segments: Segments::default(),
+            recipients: Vec::new(),
+            selected: words(),
+            content: BTreeMap::new(),
+            adopted: Some(Adopted { tool: words(), about, candidates: 3, newest_taken_at }),
+        }))
     }
 
     fn check_events(&self) -> Vec<(u64, Event)> {
@@ -204,7 +248,8 @@ impl Script {
         let recovery = self.recovery_ms.map(|ms| ms as f64 / 1000.0);
         // Data from more than five minutes after the failure tells no age.
         let point = self.newest_age_secs.filter(|secs| *secs >= -300).map(|secs| secs.max(0) as f64);
-        let objectives = [(self.promised[0], recovery), (self.promised[1], point)];
+        let age = self.backup_age_secs.filter(|secs| *secs >= -300).map(|secs| secs.max(0) as f64);
+        let objectives = [(self.promised[0], recovery), (self.promised[1], point), (self.promised[2], age)];
         let broken =
             objectives.iter().any(|(target, got)| matches!((target, got), (Some(t), Some(g)) if *g > *t as f64));
         let unmeasured = objectives.iter().any(|(target, got)| target.is_some() && got.is_none());

@@ -28,7 +28,7 @@ pub struct Check {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Probe {
-    /// An HTTP request to the app. Observes `status`, `body`, `bytes`, `latency_ms` and `header.<name>`.
+    /// An HTTP request to the app. Observes `status`, `body`, `bytes`, `sha256`, `latency_ms` and `header.<name>`.
     Http(HttpProbe),
     /// A query on the restored database. Observes `value` (first column of the first row), `rows`, and `column.<name>`
     /// of the first row.

@@ -15,7 +15,7 @@ struct Format {
     sample: &'static str,
 }
 
-const FORMATS: [Format; 4] = [
+const FORMATS: [Format; 5] = [
     Format {
         name: "span",
         called: "a length of time",
@@ -54,6 +54,13 @@ const FORMATS: [Format; 4] = [
         },
         example: "Write year, month and day of a day that exists: `2027-01-31`.",
         sample: "2027-01-31",
+    },
+    Format {
+        name: "date-time",
+        called: "an instant",
+        wrong: |text| text.parse::<jiff::Timestamp>().err().map(|_| "is not an instant"),
+        example: "Write date, time and offset: `2027-01-31T03:00:00Z`, `2027-01-31T04:00:00+01:00`.",
+        sample: "2027-01-31T03:00:00Z",
     },
 ];
 

@@ -155,6 +155,8 @@ mod tests {
             "source sqlite",
             "source postgres",
             "source command",
+            "source restic",
+            "source borg",
             "vault url",
             "vault fs",
             "vault s3",

@@ -3,6 +3,7 @@
 //! Pure: text goes in, a [`Scenario`] or the list of everything that is wrong with it comes out. It does no I/O,
 //! reads no clock and knows no other crate of drillctl.
 
+mod adopted;
 mod app;
 mod check;
 mod exception;
@@ -38,6 +39,7 @@ mod suggest;
 mod vault;
 mod wording;
 
+pub use adopted::{BorgSource, OwnCheck, ResticSource, Select};
 pub use app::{App, Ready};
 pub use check::{Check, CommandProbe, FileProbe, HttpProbe, Method, Probe, SqlProbe, TcpProbe};
 pub use exception::Exception;

@@ -35,10 +35,11 @@ const fn value(name: &'static str, shape: Shape, summary: &'static str) -> Obser
     Observed { name, shape, summary }
 }
 
-const HTTP: [Observed; 5] = [
+const HTTP: [Observed; 6] = [
     value("status", Shape::Int, "Status code of the answer."),
     value("body", Shape::Text, "Body of the answer."),
     value("bytes", Shape::Int, "Length of the body in bytes."),
+    value("sha256", Shape::Text, "SHA-256 of the body, 64 lower-case hexadecimal digits."),
     value("latency_ms", Shape::Int, "Milliseconds until the answer was whole."),
     value("header.", Shape::Text, "A header of the answer, its name in lower case."),
 ];

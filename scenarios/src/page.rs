@@ -40,10 +40,12 @@ of `app` and of probes. `$$` stands for a dollar; a dollar before anything else 
 ";
 
 /// The definitions in the order of the page. A family of kinds has a section a kind.
-const SECTIONS: [&str; 26] = [
+const SECTIONS: [&str; 28] = [
     "Source",
     "PostgresMethod",
     "Content",
+    "Select",
+    "OwnCheck",
     "Vault",
     "Checksum",
     "Seal",

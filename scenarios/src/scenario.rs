@@ -27,10 +27,12 @@ pub struct Scenario {
     pub data_class: Option<String>,
     /// What is backed up.
     pub source: Source,
-    /// Where sealed snapshots rest.
-    pub vault: Vault,
-    /// To whom snapshots are encrypted, and which identities the drill opens them with.
-    pub seal: Seal,
+    /// Where sealed snapshots rest. Needed unless the source is a backup that another tool took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<Vault>,
+    /// To whom snapshots are encrypted, and which identities the drill opens them with. Needed as `vault` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Seal>,
     /// The kind of throw-away place that the backup is restored into.
     pub scratch: Scratch,
     /// How closely what came back is compared with what went in.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Reference;
+use crate::{BorgSource, Reference, ResticSource, Select, Span};
 
 /// What is backed up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +21,10 @@ pub enum Source {
     Postgres(PostgresSource),
     /// Whatever a program of yours writes to its standard output.
     Command(CommandSource),
+    /// A backup of files that restic took: restored by restic, from a repository that is only read.
+    Restic(ResticSource),
+    /// A backup of files that Borg took: restored by Borg, from a repository that is only read.
+    Borg(BorgSource),
 }
 
 /// A folder.
@@ -146,6 +150,31 @@ impl Source {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgres",
             Self::Command(_) => "command",
+            Self::Restic(_) => "restic",
+            Self::Borg(_) => "borg",
+        }
+    }
+
+    /// Whether the backup is one that another tool took.
+    pub fn is_adopted(&self) -> bool {
+        matches!(self, Self::Restic(_) | Self::Borg(_))
+    }
+
+    /// Which of the backups that another tool took is restored; nothing if the drill takes its own.
+    pub fn select(&self) -> Option<&Select> {
+        match self {
+            Self::Restic(source) => Some(&source.select),
+            Self::Borg(source) => Some(&source.select),
+            Self::Directory(_) | Self::Sqlite(_) | Self::Postgres(_) | Self::Command(_) => None,
+        }
+    }
+
+    /// How old the newest of the backups that another tool took may be.
+    pub fn max_age(&self) -> Option<Span> {
+        match self {
+            Self::Restic(source) => source.max_age,
+            Self::Borg(source) => source.max_age,
+            Self::Directory(_) | Self::Sqlite(_) | Self::Postgres(_) | Self::Command(_) => None,
         }
     }
 
@@ -155,7 +184,7 @@ impl Source {
             Self::Directory(source) => source.canary,
             Self::Sqlite(source) => source.canary,
             Self::Postgres(source) => source.canary,
-            Self::Command(_) => false,
+            Self::Command(_) | Self::Restic(_) | Self::Borg(_) => false,
         }
     }
 
@@ -179,6 +208,8 @@ impl Source {
             Self::Command(source) => {
                 vec![format!("What the program {} writes.", source.argv.first().map_or("", String::as_str))]
             }
+            Self::Restic(source) => vec![format!("What restic keeps in {}.", source.repository)],
+            Self::Borg(source) => vec![format!("What Borg keeps in {}.", source.repository)],
         }
     }
 
@@ -194,7 +225,7 @@ impl Source {
             Self::Postgres(source) if !source.schemas.is_empty() => {
                 vec![format!("Schemas other than {} are left out.", source.schemas.join(", "))]
             }
-            Self::Sqlite(_) | Self::Postgres(_) | Self::Command(_) => Vec::new(),
+            Self::Sqlite(_) | Self::Postgres(_) | Self::Command(_) | Self::Restic(_) | Self::Borg(_) => Vec::new(),
         }
     }
 }

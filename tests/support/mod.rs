@@ -4,9 +4,11 @@
 mod must;
 mod postgres;
 mod s3;
+mod tools;
 mod world;
 
 pub use must::must;
 pub use postgres::Cluster;
 pub use s3::Bucket;
+pub use tools::Repository;
 pub use world::{Finished, World, check, files_below};

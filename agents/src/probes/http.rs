@@ -7,13 +7,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use drill_scenarios::{HttpProbe, Method, Observation};
+use drill_scenarios::{HttpProbe, Method, Observation, Scalar};
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, Request, Response, redirect};
 use secrecy::ExposeSecret;
 use url::{Host, Url};
 
 use super::{KEPT, Seen, Within, fill, loopback, text, whole};
+use crate::digest::Digest;
 use crate::{Error, Kind, Result};
 
 pub(super) async fn observe(probe: &HttpProbe, within: Within<'_>) -> Result<Seen> {
@@ -114,12 +115,14 @@ async fn read(mut response: Response) -> reqwest::Result<Observation> {
         let all: Vec<_> = response.headers().get_all(name).iter().map(HeaderValue::as_bytes).collect();
         values.insert(format!("header.{name}"), text(&all.join(&b", "[..])));
     }
-    let (mut body, mut bytes) = (Vec::new(), 0_u64);
+    let (mut body, mut bytes, mut digest) = (Vec::new(), 0_u64, Digest::default());
     while let Some(piece) = response.chunk().await? {
         bytes += piece.len() as u64;
+        digest.update(&piece);
         body.extend_from_slice(&piece[..piece.len().min(KEPT - body.len())]);
     }
     values.insert("body".into(), text(&body));
     values.insert("bytes".into(), whole(bytes));
+    values.insert("sha256".into(), Scalar::Text(digest.finish().to_string()));
     Ok(values)
 }

@@ -129,6 +129,7 @@ async fn http_keeps_the_beginning_of_a_long_body_and_counts_all_of_it() {
     let seen = Fake::new().values(json!({"http": {"url": format!("http://127.0.0.1:{port}/")}})).await;
     assert_eq!(seen["bytes"], Scalar::Int(5_000_000));
     assert!(matches!(&seen["body"], Scalar::Text(body) if body.len() == KEPT));
+    assert_eq!(seen["sha256"], text(&crate::Sha256::of(&vec![b'x'; 5_000_000]).to_string()));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use self::command::CommandSource;
 pub(crate) use self::directory::DirectorySource;
 pub(crate) use self::postgres::PostgresSource;
 pub(crate) use self::sqlite::SqliteSource;
-use crate::{Format, Result, Secrets, Source};
+use crate::{Error, Format, Kind, Result, Secrets, Source};
 
 /// The source that a scenario names: one row a kind. Nothing is reached yet.
 ///
@@ -31,6 +31,9 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
         }
         Named::Postgres(source) => Box::new(PostgresSource::open(source, secrets)?),
         Named::Command(source) => Box::new(CommandSource::open(source, secrets)?),
+        Named::Restic(_) | Named::Borg(_) => {
+            return Err(Error::new(Kind::Config, format!("a backup of {} is adopted, not captured", source.kind())));
+        }
     })
 }
 
@@ -38,7 +41,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
 pub fn format(source: &drill_scenarios::Source) -> Format {
     use drill_scenarios::Source as Named;
     match source {
-        Named::Directory(_) | Named::Sqlite(_) => Format::Tar,
+        Named::Directory(_) | Named::Sqlite(_) | Named::Restic(_) | Named::Borg(_) => Format::Tar,
         Named::Postgres(source) if source.method == PostgresMethod::Physical => Format::PgBase,
         Named::Postgres(source) if source.jobs > 1 => Format::PgDumps,
         Named::Postgres(_) => Format::PgDump,

@@ -1,17 +1,23 @@
 //! Brings what was observed into the shape of what was captured, where the two can't be alike without either being wrong.
 
+use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
 
-use crate::{Account, Entry, EntryKind, Format, Index};
+use crate::{Account, Entry, EntryKind, Format, Index, PathText};
+
+const MICROSECOND: u64 = 1_000;
 
 /// Attributes that only root may give.
 const PRIVILEGED: [&str; 2] = ["security.", "trusted."];
 
 /// Leaves out folders that the snapshot only implies: they had to be made, but the snapshot doesn't describe them. Takes over from the
 /// snapshot what this account could not restore (owners and privileged attributes, unless it is root), and what the snapshot of a
-/// single file or of a cluster doesn't tell (all but the content). Restoring has noted the former.
+/// single file or of a cluster doesn't tell (all but the content), or a list that another tool made. Restoring has noted the former.
 pub(crate) fn in_shape_of(expected: &Index, observed: &mut Vec<Entry>) {
     observed.retain(|entry| find(expected, entry).is_some() || !is_implied(expected, entry));
+    if expected.listed {
+        as_listed(expected, observed);
+    }
     let bare = matches!(expected.format, Format::File(_) | Format::PgBase);
     let root = Account::current().is_root();
     for entry in observed {
@@ -26,6 +32,45 @@ pub(crate) fn in_shape_of(expected: &Index, observed: &mut Vec<Entry>) {
             entry.xattrs.extend(theirs.map(|(name, value)| (name.clone(), value.clone())));
         }
     }
+}
+
+/// Leaves out what lists of other tools leave out: that a name is another one of a file which has several, what a link leads to,
+/// numbers of devices, attributes, nanoseconds.
+fn as_listed(expected: &Index, observed: &mut [Entry]) {
+    let files: HashMap<PathText, EntryKind> = linked(observed);
+    for entry in observed {
+        let Some(known) = find(expected, entry) else { continue };
+        match (&entry.kind, &known.kind) {
+            (EntryKind::Hardlink(first), EntryKind::File { .. }) => {
+                entry.kind = files.get(first).unwrap_or(&entry.kind).clone();
+            }
+            (EntryKind::Symlink(_), EntryKind::Symlink(target)) if target.as_path().as_os_str().is_empty() => {
+                entry.kind = known.kind.clone();
+            }
+            (EntryKind::Device { .. }, EntryKind::Device { .. }) => entry.kind = known.kind.clone(),
+            _ => {}
+        }
+        entry.xattrs.clone_from(&known.xattrs);
+        if known.mtime_ns.unsigned_abs().is_multiple_of(MICROSECOND)
+            && entry.mtime_ns.abs_diff(known.mtime_ns) <= MICROSECOND
+        {
+            entry.mtime_ns = known.mtime_ns;
+        }
+    }
+}
+
+/// The files that have further names.
+fn linked(entries: &[Entry]) -> HashMap<PathText, EntryKind> {
+    let first = |entry: &Entry| match &entry.kind {
+        EntryKind::Hardlink(first) => Some(first.clone()),
+        _ => None,
+    };
+    let first: HashSet<PathText> = entries.iter().filter_map(first).collect();
+    entries
+        .iter()
+        .filter(|entry| first.contains(&entry.path))
+        .map(|entry| (entry.path.clone(), entry.kind.clone()))
+        .collect()
 }
 
 fn is_privileged(name: &str) -> bool {

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use drill_agents::seal::Keys;
-use drill_agents::{Clock, Context, Error, Kind, Limits, Note, Secrets, Vault, scratches, sources};
-use drill_scenarios::Scenario;
+use drill_agents::{
+    Clock, Context, Error, Identity, Kind, Limits, Note, Secrets, Vault, repositories, scratches, sources,
+};
+use drill_scenarios::{Scenario, Seal};
 use owo_colors::OwoColorize;
 use rustix::fs::Access;
 use serde::Serialize;
@@ -69,23 +71,17 @@ async fn scenario(options: &Options, file: ScenarioFile, findings: &mut Vec<Find
         let found = found.map_err(|failure| failure.scrubbed(&secrets));
         findings.push(Finding::new(format!("{}: {part}", scenario.name), found));
     };
-    look("seal", sound(scenario, &secrets).map_err(Failure::from));
-    let source = async {
-        let source = sources::open(&scenario.source, &secrets)?;
-        source.identity(&cx).await
-    };
-    let identity = source.await;
+    if let Some(seal) = &scenario.seal {
+        look("seal", sound(seal, &secrets).map_err(Failure::from));
+    }
+    let identity = identity(&cx, scenario).await;
+    repositories::remove_notes(&folder)?;
     let known = identity.as_ref().cloned().unwrap_or_default();
     look("source", identity.map(|found| found.to_string()).map_err(Failure::from));
     look("limits", cx.limits.prove().map(|()| "can be kept".into()).map_err(Failure::from));
-    let vault = async {
-        let vault = Vault::open(&scenario.vault, &secrets)?.within(&cx);
-        vault.probe_write(&cx).await?;
-        let honours = vault.capabilities().conditional_writes;
-        let but = if honours { "" } else { ", but honours no condition on a write" };
-        Ok::<_, drill_agents::Error>(format!("{} can be written{but}", vault.location()))
-    };
-    look("vault", vault.await.map_err(Failure::from));
+    if let Some(vault) = &scenario.vault {
+        look("vault", writable(&cx, vault).await.map_err(Failure::from));
+    }
     let scratch = async {
         let scratch = scratches::open(&scenario.scratch, &scenario.verify)?;
         let place = scratch.place(&cx);
@@ -96,9 +92,26 @@ async fn scenario(options: &Options, file: ScenarioFile, findings: &mut Vec<Find
     Ok(())
 }
 
+/// Who the source is, or the repository of the tool that takes the backups.
+async fn identity(cx: &Context, scenario: &Scenario) -> Result<Identity, Error> {
+    if scenario.source.is_adopted() {
+        repositories::open(&scenario.source, &cx.secrets)?.identity(cx).await
+    } else {
+        sources::open(&scenario.source, &cx.secrets)?.identity(cx).await
+    }
+}
+
+async fn writable(cx: &Context, vault: &drill_scenarios::Vault) -> Result<String, Error> {
+    let vault = Vault::open(vault, &cx.secrets)?.within(cx);
+    vault.probe_write(cx).await?;
+    let honours = vault.capabilities().conditional_writes;
+    let but = if honours { "" } else { ", but honours no condition on a write" };
+    Ok(format!("{} can be written{but}", vault.location()))
+}
+
 /// Opens what it seals, with keys that nobody else can read.
-fn sound(scenario: &Scenario, secrets: &Secrets) -> Result<String, Error> {
-    let keys = Keys::open(&scenario.seal, secrets)?;
+fn sound(seal: &Seal, secrets: &Secrets) -> Result<String, Error> {
+    let keys = Keys::open(seal, secrets)?;
     let opens = keys.prove()?;
     match keys.warnings().first() {
         None => Ok(opens),

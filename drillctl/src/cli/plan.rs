@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use drill_agents::{Clock, Context, Limits};
-use drill_reports::amount::bytes;
+use drill_agents::{Clock, Context, Limits, repositories};
+use drill_reports::amount::{bytes, instant};
 use serde::Serialize;
 
 use super::{Ended, Options, say, say_json};
 use crate::failure::Failure;
-use crate::plan::{Choice, Forecast, Plan, ScenarioFile};
+use crate::host;
+use crate::plan::{Adoption, Choice, Forecast, Origin, Pick, Plan, ScenarioFile};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -32,7 +33,9 @@ pub(super) async fn plan(options: &Options, arguments: &Arguments) -> Ended {
     let clock = Clock::system();
     let limits = Limits::new(&file.scenario.limits, &clock);
     let cx = Context::new("planned", &folder, clock, secrets.clone()).limited(limits);
-    let plan = Plan::build(&cx, file, Choice::Capture).await.map_err(|failure| failure.scrubbed(&secrets))?;
+    let plan = build(&cx, file).await.map_err(|failure| failure.scrubbed(&secrets));
+    repositories::remove_notes(&folder)?;
+    let plan = plan?;
     let planned = Planned { scenario: plan.scenario().name.as_str(), steps: steps(&plan), forecast: &plan.forecast };
     if options.json {
         say_json(&planned);
@@ -47,27 +50,50 @@ pub(super) async fn plan(options: &Options, arguments: &Arguments) -> Ended {
                 space.folder.display()
             ));
         });
-        plan.keys
-            .warnings()
-            .iter()
-            .for_each(|note| say(format_args!("     note: {}: {}", note.subject, note.statement)));
+        let warnings = match &plan.origin {
+            Origin::Own(own) => own.keys.warnings(),
+            Origin::Adopted(_) => &[],
+        };
+        warnings.iter().for_each(|note| say(format_args!("     note: {}: {}", note.subject, note.statement)));
     }
     Ok(0)
+}
+
+async fn build(cx: &Context, file: ScenarioFile) -> Result<Plan, Failure> {
+    match file.scenario.source.select().cloned() {
+        None => Plan::own(cx, file, Choice::Capture).await,
+        Some(select) => Plan::adopted(cx, file, &select, &host::nonce::<16>()).await,
+    }
+}
+
+/// Where the backup comes from, in sentences.
+fn origin(plan: &Plan) -> Vec<String> {
+    let (kind, forecast) = (plan.scenario().source.kind(), &plan.forecast);
+    match &plan.origin {
+        Origin::Own(own) => vec![
+            format!("Capture the {kind} source: about {}, {} items", bytes(forecast.stream_bytes), forecast.items),
+            format!("Seal it to {} and store it in {}", own.keys.recipients().join(", "), own.vault.location()),
+        ],
+        Origin::Adopted(Adoption { repository, pick: Pick::Nothing }) => {
+            vec![format!("Fail: {} holds no backup that fits", repository.location())]
+        }
+        Origin::Adopted(Adoption { pick: Pick::Denied { why, .. }, .. }) => vec![format!("Fail: {why}")],
+        Origin::Adopted(Adoption { repository, pick: Pick::Chosen(chosen) }) => vec![format!(
+            "Take the {kind} backup {} of {} from {}: {}",
+            chosen.backup.id,
+            instant(chosen.backup.taken_at),
+            repository.location(),
+            chosen.how
+        )],
+    }
 }
 
 /// What would happen, in sentences.
 fn steps(plan: &Plan) -> Vec<String> {
     let scenario = plan.scenario();
     let forecast = &plan.forecast;
-    let recipients = plan.keys.recipients().join(", ");
-    let mut steps = vec![
-        format!(
-            "Capture the {} source: about {}, {} items",
-            scenario.source.kind(),
-            bytes(forecast.stream_bytes),
-            forecast.items
-        ),
-        format!("Seal it to {recipients} and store it in {}", plan.vault.location()),
+    let mut steps = origin(plan);
+    steps.extend([
         format!("Provision a {} scratch in {}", scenario.scratch.kind(), plan.place.folder.display()),
         format!("Restore: about {}", bytes(forecast.restored_bytes)),
         format!(
@@ -77,7 +103,7 @@ fn steps(plan: &Plan) -> Vec<String> {
                 drill_scenarios::Level::Content => "everything",
             }
         ),
-    ];
+    ]);
     if let Some(app) = &scenario.app {
         steps.push(format!("Start the app {}", app.argv.join(" ")));
     }

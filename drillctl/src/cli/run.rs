@@ -8,6 +8,8 @@ use drill_agents::{Account, Clock, Context, Limits, Vault};
 use drill_reports::text::{Paint, text};
 use drill_reports::{Event, Record, Trigger, TriggerKind};
 
+use drill_scenarios::Select;
+
 use super::console::Console;
 use super::stop::Signals;
 use super::{Ended, Options, say, tell};
@@ -23,7 +25,8 @@ use crate::{host, publish};
 pub(super) struct Arguments {
     /// The scenario file
     scenario: PathBuf,
-    /// Restore this snapshot of the vault, or `newest`, instead of taking a backup
+    /// Restore this snapshot of the vault, or `newest`, instead of taking a backup; or this backup of the tool that took it, instead of
+    /// the one that the scenario selects
     #[arg(long, value_name = "ID")]
     snapshot: Option<String>,
     /// Who asked for this run, for the record [default: the account]
@@ -41,8 +44,9 @@ pub(super) async fn run(options: &Options, arguments: &Arguments) -> Ended {
     let limits = Limits::new(&file.scenario.limits, &clock);
     let mut cx = Context::new(&folder.run, &folder.path, clock, secrets.clone()).limited(limits);
     cx.low_memory = options.low_memory;
+    let nonce = host::nonce::<16>();
     let prepared = tokio::select! {
-        prepared = prepare(&cx, &store, file, arguments) => prepared,
+        prepared = prepare(&cx, &store, file, arguments, &nonce) => prepared,
         by = signals.next() => Err(Failure::interrupted(by)),
     };
     let plan = prepared.map_err(|failure| {
@@ -50,23 +54,37 @@ pub(super) async fn run(options: &Options, arguments: &Arguments) -> Ended {
         let _ = std::fs::remove_dir_all(&folder.path);
         failure.scrubbed(&secrets)
     })?;
-    let about = circumstances(&cx, &plan, arguments).await;
+    let about = circumstances(&cx, &plan, arguments, nonce).await;
     let record = execute(options, &cx, &plan, about, signals).await.map_err(|failure| failure.scrubbed(&secrets))?;
     conclude(options, &folder, &record);
     Ok(record.exit_code())
 }
 
-async fn prepare(cx: &Context, store: &Store, file: ScenarioFile, arguments: &Arguments) -> Result<Plan, Failure> {
-    let choice = match &arguments.snapshot {
-        None => Choice::Capture,
-        Some(name) => select(&file, cx, store, name).await?,
-    };
-    Plan::build(cx, file, choice).await
+async fn prepare(
+    cx: &Context,
+    store: &Store,
+    file: ScenarioFile,
+    arguments: &Arguments,
+    nonce: &str,
+) -> Result<Plan, Failure> {
+    match (file.scenario.source.select(), &arguments.snapshot) {
+        (None, None) => Plan::own(cx, file, Choice::Capture).await,
+        (None, Some(name)) => {
+            let choice = select(&file, cx, store, name).await?;
+            Plan::own(cx, file, choice).await
+        }
+        (Some(select), None) => {
+            let select = select.clone();
+            Plan::adopted(cx, file, &select, nonce).await
+        }
+        (Some(_), Some(name)) if name == "newest" => Plan::adopted(cx, file, &Select::Newest, nonce).await,
+        (Some(_), Some(id)) => Plan::adopted(cx, file, &Select::Id(id.clone()), nonce).await,
+    }
 }
 
 /// The snapshot that `name` names, with the digest of its header if a run of this installation recorded it.
 async fn select(file: &ScenarioFile, cx: &Context, store: &Store, name: &str) -> Result<Choice, Failure> {
-    let vault = Vault::open(&file.scenario.vault, &cx.secrets)?.within(cx);
+    let vault = Vault::open(file.own()?.0, &cx.secrets)?.within(cx);
     let recorded = recorded(store, vault.location())?;
     let (snapshot, mut how) = match name {
         "newest" => newest(file, &vault, &recorded).await?,
@@ -139,8 +157,7 @@ async fn execute(
     Ok(record)
 }
 
-async fn circumstances(cx: &Context, plan: &Plan, arguments: &Arguments) -> Circumstances {
-    let nonce = host::nonce::<16>();
+async fn circumstances(cx: &Context, plan: &Plan, arguments: &Arguments, nonce: String) -> Circumstances {
     let by = arguments.by.clone().unwrap_or_else(|| Account::current().name);
     Circumstances {
         tool: host::tool(),

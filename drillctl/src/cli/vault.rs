@@ -96,7 +96,7 @@ fn reach(options: &Options, scenario: &std::path::Path) -> Result<Reached, Failu
     let limits = Limits::new(&file.scenario.limits, &clock);
     let mut cx = Context::new("vault", &options.state_folder()?, clock, secrets.clone()).limited(limits);
     cx.low_memory = options.low_memory;
-    let vault = Vault::open(&file.scenario.vault, &secrets).map_err(|error| Failure::from(error).scrubbed(&secrets))?;
+    let vault = Vault::open(file.own()?.0, &secrets).map_err(|error| Failure::from(error).scrubbed(&secrets))?;
     Ok(Reached { file, vault: vault.within(&cx), cx })
 }
 
@@ -143,7 +143,7 @@ async fn verify(options: &Options, arguments: &VerifyArguments) -> Ended {
     let scrubbed = |error| Failure::from(error).scrubbed(&cx.secrets);
     let keys = match arguments.sealed {
         true => None,
-        false => Some(Keys::open(&file.scenario.seal, &cx.secrets).map_err(scrubbed)?),
+        false => Some(Keys::open(file.own()?.1, &cx.secrets).map_err(scrubbed)?),
     };
     let console = Console::new(options);
     let work = seal::verify(&cx, &vault, keys.as_ref(), &arguments.snapshot);
@@ -179,8 +179,9 @@ fn tell_verified(verified: &Verified) {
 async fn fetch_into(options: &Options, arguments: &FetchArguments) -> Ended {
     let Reached { file, cx, vault } = reach(options, &arguments.scenario)?;
     let console = Console::new(options);
+    let seal = file.own()?.1;
     let work = async {
-        let keys = Keys::open(&file.scenario.seal, &cx.secrets)?;
+        let keys = Keys::open(seal, &cx.secrets)?;
         let located = locate(&cx, &vault, &keys, &arguments.snapshot, None).await?;
         fetch(&cx, located.index(), located.stream(&cx), &arguments.to).await
     };

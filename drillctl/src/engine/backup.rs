@@ -9,7 +9,7 @@ use super::leases::{CANARY, SNAPSHOT};
 use super::release::end;
 use super::results::blamed;
 use super::{Engine, Stop};
-use crate::plan::Choice;
+use crate::plan::{Choice, Own};
 
 /// A backup that was read from its source and is not complete in the vault yet.
 pub(super) struct Taken {
@@ -27,15 +27,15 @@ pub(super) struct Stored {
 }
 
 /// Reads the source into the seal.
-pub(super) async fn capture(engine: &mut Engine<'_>) -> Result<Taken, Stop> {
+pub(super) async fn capture(engine: &mut Engine<'_>, own: &Own) -> Result<Taken, Stop> {
     let (cx, plan) = (engine.cx, engine.plan);
     cx.progress.begin(plan.forecast.stream_bytes);
-    let canary_lease = plant(engine).await?;
+    let canary_lease = plant(engine, own).await?;
     let snapshot = format!("{}-{}", plan.scenario().name, cx.run);
-    let what = format!("snapshot {snapshot} in {}", plan.vault.location());
+    let what = format!("snapshot {snapshot} in {}", own.vault.location());
     let snapshot_lease = engine.leases.take(SNAPSHOT, what, &snapshot)?;
-    let (sealing, mut writer) = Sealing::begin(cx, &plan.vault, &plan.keys, &snapshot).await?;
-    match plan.source.capture(cx, &mut writer).await.and_then(holding_something) {
+    let (sealing, mut writer) = Sealing::begin(cx, &own.vault, &own.keys, &snapshot).await?;
+    match own.source.capture(cx, &mut writer).await.and_then(holding_something) {
         Ok(captured) => {
             engine.note(&captured.notes)?;
             Ok(Taken { sealing, writer, captured, snapshot_lease, canary_lease })
@@ -56,7 +56,7 @@ fn holding_something(captured: Captured) -> drill_agents::Result<Captured> {
 }
 
 /// Plants the canary where the scenario allows it.
-async fn plant(engine: &mut Engine<'_>) -> Result<Option<String>, Stop> {
+async fn plant(engine: &mut Engine<'_>, own: &Own) -> Result<Option<String>, Stop> {
     let (cx, plan) = (engine.cx, engine.plan);
     if !plan.scenario().source.plants_canary() {
         return Ok(None);
@@ -64,16 +64,16 @@ async fn plant(engine: &mut Engine<'_>) -> Result<Option<String>, Stop> {
     let lease =
         engine.leases.take(CANARY, format!("canary in the {} source", plan.scenario().source.kind()), &cx.run)?;
     let canary = Canary { run: cx.run.clone(), nonce: engine.nonce.clone(), planted_at: cx.clock.now() };
-    plan.source.plant(cx, &canary).await?;
+    own.source.plant(cx, &canary).await?;
     Ok(Some(lease))
 }
 
 /// Completes the snapshot. The canary has done its duty then and leaves the source at once.
-pub(super) async fn store(engine: &mut Engine<'_>, taken: Taken) -> Result<Stored, Stop> {
+pub(super) async fn store(engine: &mut Engine<'_>, own: &Own, taken: Taken) -> Result<Stored, Stop> {
     let (cx, plan) = (engine.cx, engine.plan);
     let Taken { sealing, writer, captured, snapshot_lease, canary_lease } = taken;
     if let Some(lease) = canary_lease {
-        engine.leases.settle(&lease, plan.source.unplant(cx, &cx.run).await.map(end))?;
+        engine.leases.settle(&lease, own.source.unplant(cx, &cx.run).await.map(end))?;
     }
     let about = About {
         scenario: plan.scenario().name.to_string(),
@@ -81,22 +81,21 @@ pub(super) async fn store(engine: &mut Engine<'_>, taken: Taken) -> Result<Store
         tool: concat!("drillctl ", env!("CARGO_PKG_VERSION")).into(),
     };
     let stored = sealing.complete(cx, writer, captured, about).await?;
-    let backup = backup(plan.vault.location(), &stored.header, &stored.header_sha256, "captured in this run");
+    let backup = backup(own.vault.location(), &stored.header, &stored.header_sha256, "captured in this run");
     engine.journal.append(Event::BackupStored(Box::new(backup)))?;
     engine.leases.end(&snapshot_lease, LeaseEnd::Kept)?;
     Ok(Stored { snapshot: stored.header.id, header_sha256: stored.header_sha256 })
 }
 
 /// Takes an existing snapshot from the vault. One whose header is damaged is a failed check.
-pub(super) async fn select(engine: &mut Engine<'_>) -> Result<Stored, Stop> {
-    let plan = engine.plan;
-    let Choice::Select { snapshot, how, header_sha256 } = &plan.choice else {
+pub(super) async fn select(engine: &mut Engine<'_>, own: &Own) -> Result<Stored, Stop> {
+    let Choice::Select { snapshot, how, header_sha256 } = &own.choice else {
         unreachable!("the line selects only where the plan does")
     };
-    let (header, digest) = seal::header(engine.cx, &plan.vault, snapshot, header_sha256.as_deref())
+    let (header, digest) = seal::header(engine.cx, &own.vault, snapshot, header_sha256.as_deref())
         .await
         .map_err(|error| blamed(engine, error))?;
-    let backup = backup(plan.vault.location(), &header, &digest, how);
+    let backup = backup(own.vault.location(), &header, &digest, how);
     engine.journal.append(Event::BackupStored(Box::new(backup)))?;
     Ok(Stored { snapshot: snapshot.clone(), header_sha256: digest })
 }
@@ -122,5 +121,6 @@ fn backup(location: &str, header: &Header, digest: &str, selected: &str) -> Back
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| (name.into(), count))
             .collect(),
+        adopted: None,
     }
 }

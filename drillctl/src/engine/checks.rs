@@ -1,14 +1,14 @@
 //! Verify: what came back is compared with what went in, the canary is looked for, and the newest data is found.
 
-use drill_agents::seal::Located;
-use drill_agents::{Environment, Index, differences};
+use drill_agents::{EntryKind, Environment, Index, Sha256, differences};
 use drill_reports::{Assurance, Event, Outcome, Severity, amount};
 use drill_scenarios::Level;
 
+use super::recovery::Backup;
 use super::results::{judged, passed};
 use super::{Engine, Stop};
 use crate::host;
-use crate::plan::Choice;
+use crate::plan::{Choice, Origin};
 
 /// Id of the check that compares all of the content.
 pub(super) const CONTENT: &str = "content";
@@ -16,12 +16,12 @@ pub(super) const CONTENT: &str = "content";
 /// Compares the environment with the snapshot's index.
 pub(super) async fn verify(
     engine: &mut Engine<'_>,
-    located: &Located,
+    backup: &Backup<'_>,
     environment: &dyn Environment,
 ) -> Result<(), Stop> {
     let (cx, scenario) = (engine.cx, engine.plan.scenario());
-    cx.progress.begin(located.header().stream_bytes());
-    let observed = content(engine, located.index(), environment).await?;
+    cx.progress.begin(engine.plan.forecast.stream_bytes);
+    let observed = content(engine, backup.index(), environment).await?;
     canary(engine, environment).await?;
     let how = scenario.objectives.newest.as_ref();
     if let Some((at, by)) = environment.newest(cx, how, observed.as_ref()).await? {
@@ -43,7 +43,8 @@ async fn content(engine: &Engine<'_>, captured: &Index, environment: &dyn Enviro
     let (cx, level) = (engine.cx, engine.plan.scenario().verify.level);
     let began = cx.clock.elapsed();
     let observed = environment.observe(cx, captured, level).await?;
-    let mut check = passed(CONTENT, title(level), assurance(level), &counted(captured));
+    let knows = Knows::of(captured, level);
+    let mut check = passed(CONTENT, knows.title(), knows.assurance(), &counted(captured));
     check.secs = (cx.clock.elapsed() - began).as_secs_f64();
     check.evidence_sha256 = Some(host::sha256_of_json(&observed));
     let seen = match (environment.how_observed(), level) {
@@ -57,7 +58,8 @@ async fn content(engine: &Engine<'_>, captured: &Index, environment: &dyn Enviro
 
 /// The canary that this run planted must come back with this run's nonce.
 async fn canary(engine: &Engine<'_>, environment: &dyn Environment) -> Result<(), Stop> {
-    let planted = engine.plan.choice == Choice::Capture && engine.plan.scenario().source.plants_canary();
+    let captured = matches!(&engine.plan.origin, Origin::Own(own) if own.choice == Choice::Capture);
+    let planted = captured && engine.plan.scenario().source.plants_canary();
     if !planted {
         return Ok(());
     }
@@ -79,18 +81,44 @@ async fn canary(engine: &Engine<'_>, environment: &dyn Environment) -> Result<()
     Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
 }
 
-fn title(level: Level) -> &'static str {
-    match level {
-        Level::Count => "Names and numbers came back",
-        Level::Content => "What came back is what went in",
-    }
+/// How much is known of what went in, and so can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Knows {
+    /// Names and numbers.
+    Numbers,
+    /// Of files all but their content: another tool lists them, without digests.
+    Attributes,
+    /// All of it.
+    Everything,
 }
 
-/// Counting proves that it restored whole, not that the content is equal.
-fn assurance(level: Level) -> Assurance {
-    match level {
-        Level::Count => Assurance::Restores,
-        Level::Content => Assurance::ContentEqual,
+impl Knows {
+    fn of(captured: &Index, level: Level) -> Self {
+        let undigested = |entry: &drill_agents::Entry| match entry.kind {
+            EntryKind::File { sha256, .. } => sha256 == Sha256::UNREAD,
+            _ => false,
+        };
+        match level {
+            Level::Count => Self::Numbers,
+            Level::Content if captured.listed && captured.entries.iter().any(undigested) => Self::Attributes,
+            Level::Content => Self::Everything,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Numbers => "Names and numbers came back",
+            Self::Attributes => "Names, sizes, modes, owners and times came back as the tool lists them",
+            Self::Everything => "What came back is what went in",
+        }
+    }
+
+    /// Only what compares everything proves that the content is equal; the rest, that it restored whole.
+    fn assurance(self) -> Assurance {
+        match self {
+            Self::Numbers | Self::Attributes => Assurance::Restores,
+            Self::Everything => Assurance::ContentEqual,
+        }
     }
 }
 

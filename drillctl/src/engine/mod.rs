@@ -3,6 +3,7 @@
 //! Each stage is a step that gets what the one before it made, so that a restore can't be written before there is a snapshot and
 //! an environment. Whatever happens, Release is last.
 
+mod adopted;
 mod backup;
 mod checks;
 mod leases;
@@ -20,8 +21,9 @@ use drill_reports::{
 
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::plan::{self, Choice, Plan};
+use crate::plan::{self, Choice, Origin, Own, Plan};
 
+use self::recovery::There;
 pub(crate) use leases::Leases;
 pub(crate) use release::release_all;
 
@@ -79,27 +81,41 @@ pub(crate) async fn run(cx: &Context, plan: &Plan, journal: &Journal, about: Cir
 impl Engine<'_> {
     /// The order of the stages.
     async fn line(&mut self) -> Result<(), Halt> {
-        self.note(self.plan.keys.warnings())?;
         self.note(self.cx.limits.note().as_slice())?;
-        let stored = match &self.plan.choice {
-            Choice::Capture => {
-                let captured = self.stage(Stage::Capture, backup::capture).await?;
-                self.stage(Stage::Store, async |engine: &mut Self| backup::store(engine, captured).await).await?
-            }
-            Choice::Select { .. } => self.stage(Stage::Capture, backup::select).await?,
+        let plan = self.plan;
+        let chosen = match &plan.origin {
+            Origin::Own(own) => There::Own(own, self.own(own).await?),
+            Origin::Adopted(adoption) => There::Adopted(Box::new(
+                self.stage(Stage::Capture, async |engine: &mut Self| adopted::select(engine, adoption).await).await?,
+            )),
         };
         self.journal.append(Event::FailureDeclared)?;
-        let (located, mut environment) =
-            self.stage(Stage::Provision, async |engine: &mut Self| recovery::provision(engine, &stored).await).await?;
+        let (backup, mut environment) =
+            self.stage(Stage::Provision, async |engine: &mut Self| recovery::provision(engine, chosen).await).await?;
         self.stage(Stage::Restore, async |engine: &mut Self| {
-            recovery::restore(engine, &located, &mut *environment).await
+            recovery::restore(engine, &backup, &mut *environment).await
         })
         .await?;
         let began = self.cx.clock.elapsed();
-        self.stage(Stage::Verify, async |engine: &mut Self| checks::verify(engine, &located, &*environment).await)
+        self.stage(Stage::Verify, async |engine: &mut Self| checks::verify(engine, &backup, &*environment).await)
             .await?;
         let verify = self.cx.clock.elapsed() - began;
         self.stage(Stage::Probe, async |engine: &mut Self| probing::probe(engine, &*environment, verify).await).await
+    }
+
+    /// Takes a backup, or one from the vault.
+    async fn own(&mut self, own: &Own) -> Result<backup::Stored, Halt> {
+        self.note(own.keys.warnings())?;
+        match &own.choice {
+            Choice::Capture => {
+                let taken =
+                    self.stage(Stage::Capture, async |engine: &mut Self| backup::capture(engine, own).await).await?;
+                self.stage(Stage::Store, async |engine: &mut Self| backup::store(engine, own, taken).await).await
+            }
+            Choice::Select { .. } => {
+                self.stage(Stage::Capture, async |engine: &mut Self| backup::select(engine, own).await).await
+            }
+        }
     }
 
     /// Runs one stage: its begin and end are in the journal, it ends at its deadline, and it is given a moment to end by itself
@@ -235,6 +251,7 @@ fn started(cx: &Context, plan: &Plan, about: Circumstances) -> RunStarted {
         promises: Promises {
             rto_secs: objectives.rto.map(|span| span.duration().as_secs()),
             rpo_secs: objectives.rpo.map(|span| span.duration().as_secs()),
+            max_age_secs: scenario.source.max_age().map(|span| span.duration().as_secs()),
             promised_in: objectives.promised_in.clone(),
         },
         controls: scenario

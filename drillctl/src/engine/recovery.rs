@@ -1,32 +1,60 @@
 //! Provision and Restore: what a recovery is. The snapshot is located, an environment is made for it, and it is restored from
 //! what the vault returns.
 
+use std::time::Duration;
+
 use drill_agents::seal::{Located, locate};
-use drill_agents::{Environment, Error, Kind, Restored};
+use drill_agents::{Environment, Error, Index, Kind, Restored};
 use drill_reports::{CheckResult, EnvironmentFacts, Event, Phase, amount};
 
+use super::adopted::{self, Found};
 use super::backup::Stored;
 use super::leases::ENVIRONMENT;
 use super::results::{blamed, intact, judged, opens, restores};
 use super::{Engine, Stop, told};
 use crate::failure::Failure;
+use crate::plan::Own;
 
-/// Finds the snapshot, and makes an environment that fits it.
-pub(super) async fn provision(
-    engine: &mut Engine<'_>,
-    stored: &Stored,
-) -> Result<(Located, Box<dyn Environment>), Stop> {
+/// A backup that is there.
+pub(super) enum There<'a> {
+    /// In drillctl's own vault.
+    Own(&'a Own, Stored),
+    /// Where another tool keeps it.
+    Adopted(Box<Found<'a>>),
+}
+
+/// A backup of which it is known what is in it.
+pub(super) enum Backup<'a> {
+    /// A snapshot of drillctl's own, opened.
+    Own(Box<Located>),
+    /// What another tool took.
+    Adopted(Box<Found<'a>>),
+}
+
+impl Backup<'_> {
+    /// What is in it.
+    pub(super) fn index(&self) -> &Index {
+        match self {
+            Self::Own(located) => located.index(),
+            Self::Adopted(found) => &found.described.index,
+        }
+    }
+}
+
+/// Opens the backup, and makes an environment that fits it.
+pub(super) async fn provision<'a>(
+    engine: &mut Engine<'a>,
+    there: There<'a>,
+) -> Result<(Backup<'a>, Box<dyn Environment>), Stop> {
     let (cx, plan) = (engine.cx, engine.plan);
-    let began = cx.clock.elapsed();
-    let located = locate(cx, &plan.vault, &plan.keys, &stored.snapshot, Some(&stored.header_sha256)).await;
-    let located = located.map_err(|error| blamed(engine, error))?;
-    engine.timed(Phase::Locate, cx.clock.elapsed() - began)?;
-    engine.journal.append(Event::OpenedWith { identity: located.opened_with().to_owned() })?;
-
+    let backup = match there {
+        There::Own(own, stored) => Backup::Own(Box::new(open(engine, own, &stored).await?)),
+        There::Adopted(found) => Backup::Adopted(found),
+    };
     let began = cx.clock.elapsed();
     let what = format!("{} environment in {}", plan.scenario().scratch.kind(), plan.place.folder.display());
     engine.leases.take(ENVIRONMENT, what, &plan.place)?;
-    let environment = plan.scratch.provision(cx, &plan.place, located.index()).await?;
+    let environment = plan.scratch.provision(cx, &plan.place, backup.index()).await?;
     engine.timed(Phase::Provision, cx.clock.elapsed() - began)?;
     let identity = environment.identity();
     if identity.is_same_as(&plan.source_identity) {
@@ -38,27 +66,51 @@ pub(super) async fn provision(
         isolation: environment.isolation(),
     };
     engine.journal.append(Event::EnvironmentReady(Box::new(facts)))?;
-    Ok((located, environment))
+    Ok((backup, environment))
+}
+
+/// Finds the snapshot and opens its index.
+async fn open(engine: &Engine<'_>, own: &Own, stored: &Stored) -> Result<Located, Stop> {
+    let cx = engine.cx;
+    let began = cx.clock.elapsed();
+    let located = locate(cx, &own.vault, &own.keys, &stored.snapshot, Some(&stored.header_sha256)).await;
+    let located = located.map_err(|error| blamed(engine, error))?;
+    engine.timed(Phase::Locate, cx.clock.elapsed() - began)?;
+    engine.journal.append(Event::OpenedWith { identity: located.opened_with().to_owned() })?;
+    Ok(located)
+}
+
+/// Restores the backup from where it rests.
+pub(super) async fn restore(
+    engine: &mut Engine<'_>,
+    backup: &Backup<'_>,
+    environment: &mut dyn Environment,
+) -> Result<(), Stop> {
+    let (restored, took) = match backup {
+        Backup::Own(located) => own(engine, located, environment).await?,
+        Backup::Adopted(found) => adopted::restore(engine, found, environment).await?,
+    };
+    engine.note(&restored.notes)?;
+    complaints(engine, &restored, took.as_secs_f64())
 }
 
 /// Restores what the vault returns.
-pub(super) async fn restore(
-    engine: &mut Engine<'_>,
+async fn own(
+    engine: &Engine<'_>,
     located: &Located,
     environment: &mut dyn Environment,
-) -> Result<(), Stop> {
+) -> Result<(Restored, Duration), Stop> {
     let cx = engine.cx;
     let began = cx.clock.elapsed();
     let stream = located.stream(cx);
     let restored = environment.restore(cx, located.index(), stream).await;
-    let restored = restored.map_err(|error| blamed(engine, with_room(engine, error)))?;
-    let secs = (cx.clock.elapsed() - began).as_secs_f64();
+    let restored = restored.map_err(|error| blamed(engine, engine.with_room(error)))?;
+    let took = cx.clock.elapsed() - began;
     for (phase, time) in [Phase::Fetch, Phase::Open, Phase::Load].into_iter().zip(cx.timings.read()) {
         engine.timed(phase, time)?;
     }
-    proved(engine, located, secs)?;
-    engine.note(&restored.notes)?;
-    complaints(engine, &restored, secs)
+    proved(engine, located, took.as_secs_f64())?;
+    Ok((restored, took))
 }
 
 /// Every segment was read, so the levels below the restore are proved.
@@ -84,13 +136,15 @@ fn complaints(engine: &Engine<'_>, restored: &Restored, secs: f64) -> Result<(),
     Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
 }
 
-/// A scratch that is full is told with the place that needs room.
-fn with_room(engine: &Engine<'_>, error: Error) -> Error {
-    match error.kind() {
-        Kind::Exhausted => {
-            let place = engine.plan.place.folder.display();
-            error.hint(format!("Free some space where the scratch is, in {place}, or give it a `path` elsewhere."))
+impl Engine<'_> {
+    /// A scratch that is full is told with the place that needs room.
+    pub(super) fn with_room(&self, error: Error) -> Error {
+        match error.kind() {
+            Kind::Exhausted => {
+                let place = self.plan.place.folder.display();
+                error.hint(format!("Free some space where the scratch is, in {place}, or give it a `path` elsewhere."))
+            }
+            _ => error,
         }
-        _ => error,
     }
 }

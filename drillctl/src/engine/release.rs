@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use drill_agents::{Context, Error, Kind, Place, Removal, Vault, process, scratches, sources};
+use drill_agents::{Context, Error, Kind, Place, Removal, Vault, process, repositories, scratches, sources};
 use drill_reports::{Lease, LeaseEnd};
 use drill_scenarios::Scenario;
 
@@ -24,6 +24,7 @@ pub(crate) async fn release_all(cx: &Context, scenario: &Scenario, leases: &mut 
         written = written.and(leases.settle(&lease.id, end));
     }
     let written = written.and(outliving(cx, leases).await);
+    let written = written.and(repositories::remove_notes(&cx.folder).map_err(Failure::from));
     written.and(drill_agents::remove_copies(&cx.folder).map_err(Failure::from))
 }
 
@@ -60,7 +61,8 @@ async fn release(cx: &Context, scenario: &Scenario, lease: &Lease) -> drill_agen
         CANARY => sources::open(&scenario.source, &cx.secrets)?.unplant(cx, &cx.run).await.map(end),
         SNAPSHOT => {
             let id: String = serde_json::from_value(lease.spec.clone()).map_err(|error| unreadable(lease, error))?;
-            let vault = Vault::open(&scenario.vault, &cx.secrets)?.within(cx);
+            let missing = || Error::new(Kind::Config, "the scenario names no vault");
+            let vault = Vault::open(scenario.vault.as_ref().ok_or_else(missing)?, &cx.secrets)?.within(cx);
             // A run can die after its snapshot is whole and before it wrote that down.
             if vault.exists(&id).await? { Ok(LeaseEnd::Kept) } else { vault.remove_incomplete(&id, cx).await.map(end) }
         }

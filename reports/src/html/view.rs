@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::plot::{Axis, Mark, Span};
 use crate::{
     CheckResult, Objective, Outcome, Record, Severity, StageEnd, StageTime, Standing, Verdict,
-    amount::{counted, duration, instant},
+    amount::{counted, duration, instant, number},
 };
 
 /// A colour, a sign and a word; the page never speaks by colour alone.
@@ -123,12 +123,18 @@ pub(super) fn gauges(record: &Record) -> Vec<Gauge> {
             measured.recovery_point_secs,
             newest.map(|(at, by)| format!("Newest data that came back: {}, by {by}.", instant(at))),
         ),
+        ("max_age", "Age of the newest backup", measured.backup_age_secs, newest_backup(record)),
     ];
     let gauge = |(name, title, achieved, how): (_, _, Option<f64>, Option<String>)| {
         let objective = record.objectives.iter().find(|objective| objective.name == name);
         (objective.is_some() || achieved.is_some()).then(|| gauge(title, achieved, objective, how.unwrap_or_default()))
     };
     rows.into_iter().filter_map(gauge).collect()
+}
+
+fn newest_backup(record: &Record) -> Option<String> {
+    let adopted = record.backup.as_ref()?.adopted.as_ref()?;
+    Some(format!("Taken at {}, the newest of {}.", instant(adopted.newest_taken_at), number(adopted.candidates)))
 }
 
 fn recovery_span(record: &Record) -> Option<String> {

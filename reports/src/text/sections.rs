@@ -39,6 +39,13 @@ pub(super) fn facts(page: &mut Page, record: &Record) {
     let Some(backup) = &record.backup else {
         return page.entry("backup", "none was completed");
     };
+    if let Some(adopted) = &backup.adopted {
+        let words = format!("{} · taken {} · {}", backup.snapshot, instant(backup.taken_at), backup.selected);
+        page.entry("backup", &words);
+        let about: String = adopted.about.iter().map(|(name, value)| format!(" · {name} {value}")).collect();
+        page.entry("taken by", &format!("{}{about}", adopted.tool));
+        return page.entry("rests in", &backup.location);
+    }
     let sizes = &backup.segments;
     let words = format!(
         "{} · taken {} · {} in {}, sealed {}",

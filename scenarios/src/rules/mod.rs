@@ -1,6 +1,7 @@
 //! Rules that hold between fields: what the structure of a file can't say. Each looks at the typed scenario and places
 //! what it finds at the value that is to be changed.
 
+mod adopted;
 mod check;
 mod exception;
 mod objectives;
@@ -22,6 +23,7 @@ use crate::{Content, Scenario, Scratch, Source, secret};
 pub(crate) fn check(scenario: &Scenario, tree: &Node) -> Vec<Finding> {
     let mut rules = Rules { scenario, tree, findings: Vec::new() };
     source::check(&mut rules);
+    adopted::check(&mut rules);
     vault::check(&mut rules);
     seal::check(&mut rules);
     check::check(&mut rules);
@@ -69,7 +71,7 @@ impl Rules<'_> {
         match &self.scenario.source {
             Source::Sqlite(_) => 1,
             Source::Directory(directory) => directory.sqlite.len(),
-            Source::Postgres(_) | Source::Command(_) => 0,
+            Source::Postgres(_) | Source::Command(_) | Source::Restic(_) | Source::Borg(_) => 0,
         }
     }
 
@@ -78,7 +80,7 @@ impl Rules<'_> {
         match &self.scenario.source {
             Source::Postgres(_) => true,
             Source::Command(command) => command.content == Content::PgDump,
-            Source::Directory(_) | Source::Sqlite(_) => false,
+            Source::Directory(_) | Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => false,
         }
     }
 }

@@ -17,7 +17,7 @@ static RECIPIENT: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 pub(super) fn check(rules: &mut Rules<'_>) {
-    let seal = &rules.scenario.seal;
+    let Some(seal) = &rules.scenario.seal else { return };
     let path = Path::of(["seal"]);
     match (seal.identities.is_empty(), &seal.passphrase) {
         (true, None) => rules.say(
@@ -37,11 +37,10 @@ pub(super) fn check(rules: &mut Rules<'_>) {
         ),
         _ => {}
     }
-    recipients(rules, &path.key("recipients"));
+    recipients(rules, &seal.recipients, &path.key("recipients"));
 }
 
-fn recipients(rules: &mut Rules<'_>, path: &Path) {
-    let recipients = &rules.scenario.seal.recipients;
+fn recipients(rules: &mut Rules<'_>, recipients: &[String], path: &Path) {
     for (number, recipient) in recipients.iter().enumerate() {
         let path = path.item(number);
         let upper = recipient.to_ascii_uppercase();

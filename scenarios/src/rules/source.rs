@@ -17,7 +17,7 @@ pub(super) fn check(rules: &mut Rules<'_>) {
                 rules.below(&path.key("sqlite").item(number), file, "the folder that is backed up");
             }
         }
-        Source::Sqlite(_) => {}
+        Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => {}
         Source::Postgres(postgres) => {
             connection(rules, postgres);
             physical(rules, postgres);
@@ -53,6 +53,8 @@ fn scratch(rules: &mut Rules<'_>) {
             Content::File(_) => "`command` with `content: {file: …}`",
             Content::PgDump => "`command` with `content: pg_dump`",
         },
+        Source::Restic(_) => "`restic`",
+        Source::Borg(_) => "`borg`",
     };
     let path = Path::of(["scratch"]);
     if dump && !postgres {

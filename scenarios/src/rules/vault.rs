@@ -9,10 +9,10 @@ use super::Rules;
 
 pub(super) fn check(rules: &mut Rules<'_>) {
     match &rules.scenario.vault {
-        Vault::Url(url) => address(rules, url),
-        Vault::S3(s3) => bucket(rules, s3),
-        Vault::Opendal(opendal) => options(rules, opendal),
-        Vault::Fs(_) => {}
+        Some(Vault::Url(url)) => address(rules, url),
+        Some(Vault::S3(s3)) => bucket(rules, s3),
+        Some(Vault::Opendal(opendal)) => options(rules, opendal),
+        Some(Vault::Fs(_)) | None => {}
     }
 }
 

@@ -1,0 +1,45 @@
+//! The kinds of repository, one file each; their options are the scenario language's.
+
+mod borg;
+mod listed;
+mod restic;
+mod tool;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use self::borg::BorgRepository;
+use self::restic::ResticRepository;
+use crate::{Error, Kind, Repository, Result, Secrets};
+
+/// Folder in the run's, for what a tool notes for itself and would otherwise put into a home folder.
+const NOTES: &str = "notes";
+
+/// The repository that a scenario adopts its backup from: one row a kind. Nothing is reached yet.
+///
+/// # Errors
+/// Those of settings that can't work, and of programs that are missing; [`Kind::Config`] for a source that is captured.
+pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<Box<dyn Repository>> {
+    use drill_scenarios::Source as Named;
+    Ok(match source {
+        Named::Restic(source) => Box::new(ResticRepository::open(source, secrets)?),
+        Named::Borg(source) => Box::new(BorgRepository::open(source, secrets)?),
+        Named::Directory(_) | Named::Sqlite(_) | Named::Postgres(_) | Named::Command(_) => {
+            return Err(Error::new(Kind::Config, format!("a {} source is captured, not adopted", source.kind())));
+        }
+    })
+}
+
+/// Removes what tools noted for themselves in a run's folder.
+///
+/// # Errors
+/// I/O errors.
+pub fn remove_notes(folder: &Path) -> Result<()> {
+    let notes = folder.join(NOTES);
+    match std::fs::remove_dir_all(&notes) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("removing", notes.display(), cause))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,118 @@
+//! Select and Restore of a backup that another tool took: it is found, the tool lists what is in it, and the tool restores it.
+
+use std::time::Duration;
+
+use drill_agents::{Described, Environment, Error, Repository, Restored, Supply};
+use drill_reports::{Assurance, Backup, CheckResult, Event, Outcome, Phase, Segments};
+
+use super::results::{blamed, judged, passed};
+use super::{Engine, Stop};
+use crate::plan::{Adoption, Pick};
+use crate::selection::Chosen;
+
+/// A backup that was found in its repository.
+pub(super) struct Found<'a> {
+    repository: &'a dyn Repository,
+    chosen: &'a Chosen,
+    pub(super) described: Described,
+}
+
+/// Finds the backup, has the tool check its repository where the scenario asks for it, and list what is in the backup.
+pub(super) async fn select<'a>(engine: &mut Engine<'a>, adoption: &'a Adoption) -> Result<Found<'a>, Stop> {
+    let repository = &*adoption.repository;
+    let check =
+        passed("backup-there", "There is a backup to restore", Assurance::BytesIntact, "at least one that fits");
+    let chosen = match &adoption.pick {
+        Pick::Chosen(chosen) => chosen,
+        Pick::Denied { kind, why } => return Err(blamed(engine, Error::new(*kind, why))),
+        Pick::Nothing => {
+            let observed = format!("{} holds none that fits", repository.location());
+            let check = CheckResult { outcome: Outcome::Failed, observed, ..check };
+            engine.journal.append(Event::Checked(Box::new(check)))?;
+            return Err(Stop::Failed);
+        }
+    };
+    let observed = format!("{}, {}", chosen.backup.id, chosen.how);
+    engine.journal.append(Event::Checked(Box::new(CheckResult { observed, ..check })))?;
+    engine.journal.append(Event::BackupStored(Box::new(backup(repository, chosen))))?;
+    own_check(engine, repository).await?;
+    let described = repository.describe(engine.cx, &chosen.backup).await.map_err(|error| blamed(engine, error))?;
+    engine.note(&described.notes)?;
+    Ok(Found { repository, chosen, described })
+}
+
+/// What the tool itself says of its repository.
+async fn own_check(engine: &Engine<'_>, repository: &dyn Repository) -> Result<(), Stop> {
+    let began = engine.cx.clock.elapsed();
+    let Some(verification) = repository.check(engine.cx).await.map_err(|error| blamed(engine, error))? else {
+        return Ok(());
+    };
+    let title = "The tool finds its own repository sound";
+    let mut check = passed("repository", title, Assurance::BytesIntact, &verification.command);
+    check.secs = (engine.cx.clock.elapsed() - began).as_secs_f64();
+    let complaints = verification.complaints.into_iter();
+    let complaints = complaints.map(|line| (format!("repository:{line}"), "was reported by its check".into()));
+    let check = judged(engine, check, complaints.collect(), "nothing to complain of");
+    Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
+}
+
+/// Has the tool restore it, or restores what the repository hands out. Returns how long that took.
+pub(super) async fn restore(
+    engine: &Engine<'_>,
+    found: &Found<'_>,
+    environment: &mut dyn Environment,
+) -> Result<(Restored, Duration), Stop> {
+    let (cx, index) = (engine.cx, &found.described.index);
+    let began = cx.clock.elapsed();
+    let restored = match found.repository.supply(cx, &found.chosen.backup).await {
+        Ok(Supply::Stream(stream)) => environment.restore(cx, index, stream).await,
+        Ok(Supply::Tool(tool)) => environment.adopt(cx, index, &*tool).await,
+        Err(error) => Err(error),
+    };
+    let restored = restored.map_err(|error| blamed(engine, engine.with_room(error)))?;
+    let took = cx.clock.elapsed() - began;
+    engine.timed(Phase::Load, took)?;
+    vouched(engine, found, took)?;
+    Ok((restored, took))
+}
+
+/// What was proved below the restore by the tool.
+fn vouched(engine: &Engine<'_>, found: &Found<'_>, took: Duration) -> Result<(), Stop> {
+    let vouched = &found.described.vouched;
+    let intact = (
+        &vouched.intact,
+        "stored-bytes",
+        "The bytes in the repository are those that were stored",
+        Assurance::BytesIntact,
+    );
+    let opened = (&vouched.opened, "opens", "The repository opens", Assurance::Decrypts);
+    for (told, id, title, level) in [intact, opened] {
+        if let Some(told) = told {
+            let check = passed(id, title, level, "the tool reads all of the backup without an error");
+            let check = CheckResult { observed: told.clone(), secs: took.as_secs_f64(), ..check };
+            engine.journal.append(Event::Checked(Box::new(check)))?;
+        }
+    }
+    Ok(())
+}
+
+fn backup(repository: &dyn Repository, chosen: &Chosen) -> Backup {
+    let Chosen { backup, how, candidates, newest_taken_at } = chosen;
+    Backup {
+        snapshot: backup.id.clone(),
+        location: repository.location().into(),
+        taken_at: backup.taken_at,
+        newest_at: None,
+        header_sha256: String::new(),
+        segments: Segments::default(),
+        recipients: Vec::new(),
+        selected: how.clone(),
+        content: std::collections::BTreeMap::new(),
+        adopted: Some(drill_reports::Adopted {
+            tool: backup.tool.clone(),
+            about: backup.about.clone(),
+            candidates: *candidates as u64,
+            newest_taken_at: *newest_taken_at,
+        }),
+    }
+}

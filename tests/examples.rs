@@ -215,6 +215,26 @@ fn what_restic_and_borg_took_of_the_docs_is_adopted_by_the_examples() {
 }
 
 #[test]
+fn the_nightly_archives_of_the_example_are_adopted_from_their_bucket() {
+    let bucket = Bucket::start("offsite");
+    let world = checkout("files.yaml");
+    let text = fs::read_to_string(world.path("scenarios/files.yaml")).expect("the example");
+    world.write("scenarios/files.yaml", text.replace("http://127.0.0.1:9000", &bucket.endpoint()));
+    let identity = fs::read_to_string(world.path("identity.txt")).expect("an identity");
+    let recipient = identity.split_whitespace().find(|word| word.starts_with("age1")).expect("a public key");
+    let object = bucket.object("nightly");
+    fs::create_dir_all(&object).expect("a prefix");
+    let script = format!(
+        "set -o pipefail; tar -czf - docs | age -r {recipient} > {}/docs-$(date -u +%Y%m%dT%H%M%SZ).tar.gz.age",
+        object.display()
+    );
+    must(Command::new("bash").args(["-c", &script]).current_dir(world.path("")));
+    let keys = [("S3_KEY_ID", Bucket::ACCESS_KEY_ID), ("S3_SECRET", Bucket::SECRET_ACCESS_KEY)];
+    let record = passes(&world, "files.yaml", &keys);
+    assert_eq!(record["assurance"], "L3", "{record:#}");
+}
+
+#[test]
 fn every_example_is_run_by_a_test() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let entries = fs::read_dir(folder).expect("the examples").flatten().map(|entry| entry.path());

@@ -10,6 +10,7 @@ mod damage;
 mod directory;
 mod disk;
 mod examples;
+mod files;
 mod limits;
 mod postgres;
 mod secrets;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Reference, Span};
+use crate::{Content, Reference, Span, Vault};
 
 /// A repository of restic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -79,6 +79,41 @@ pub struct BorgSource {
     /// The program, if it isn't the `borg` on the system's path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<PathBuf>,
+}
+
+/// Files that something else puts into storage: a dump, an archive, an export, one file a backup.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FilesSource {
+    /// Where they are put: the same addresses as a vault's.
+    pub place: Vault,
+    /// Glob of their paths below it (`orders-*.dump.zst`, `**/*.tar.gz`). The ends `.age`, `.gz` and `.zst` of a name say how it is unpacked.
+    pub matching: String,
+    /// What is in each of them, once it is unpacked.
+    pub content: Content,
+    /// Where the identities are kept that open those whose names end in `.age`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<Reference>,
+    /// How its name tells when a backup was taken, in UTC (`orders-%Y%m%dT%H%M%SZ.dump.zst`). Absent: the time of its last modification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<String>,
+    /// Beside each file lies another of the same name with `.sha256` at its end, as `sha256sum` writes it: it must be right.
+    #[serde(default)]
+    pub sha256: bool,
+    /// The least bytes that a backup has, as it is stored. A smaller one fails the drill.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1))]
+    pub at_least_bytes: u64,
+    /// Which of them is restored.
+    #[serde(default)]
+    pub select: Select,
+    /// How old the newest of them may be. If it is older, the drill fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Span>,
+}
+
+fn one() -> u64 {
+    1
 }
 
 /// Which of the backups there are is restored.

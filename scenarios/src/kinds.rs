@@ -157,6 +157,7 @@ mod tests {
             "source command",
             "source restic",
             "source borg",
+            "source files",
             "vault url",
             "vault fs",
             "vault s3",

@@ -39,7 +39,7 @@ mod suggest;
 mod vault;
 mod wording;
 
-pub use adopted::{BorgSource, OwnCheck, ResticSource, Select};
+pub use adopted::{BorgSource, FilesSource, OwnCheck, ResticSource, Select};
 pub use app::{App, Ready};
 pub use check::{Check, CommandProbe, FileProbe, HttpProbe, Method, Probe, SqlProbe, TcpProbe};
 pub use exception::Exception;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{BorgSource, Reference, ResticSource, Select, Span};
+use crate::{BorgSource, FilesSource, Reference, ResticSource, Select, Span};
 
 /// What is backed up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +25,8 @@ pub enum Source {
     Restic(ResticSource),
     /// A backup of files that Borg took: restored by Borg, from a repository that is only read.
     Borg(BorgSource),
+    /// A backup that something else puts into storage as one file: a dump, an archive, an export.
+    Files(FilesSource),
 }
 
 /// A folder.
@@ -152,12 +154,13 @@ impl Source {
             Self::Command(_) => "command",
             Self::Restic(_) => "restic",
             Self::Borg(_) => "borg",
+            Self::Files(_) => "files",
         }
     }
 
     /// Whether the backup is one that another tool took.
     pub fn is_adopted(&self) -> bool {
-        matches!(self, Self::Restic(_) | Self::Borg(_))
+        self.select().is_some()
     }
 
     /// Which of the backups that another tool took is restored; nothing if the drill takes its own.
@@ -165,6 +168,7 @@ impl Source {
         match self {
             Self::Restic(source) => Some(&source.select),
             Self::Borg(source) => Some(&source.select),
+            Self::Files(source) => Some(&source.select),
             Self::Directory(_) | Self::Sqlite(_) | Self::Postgres(_) | Self::Command(_) => None,
         }
     }
@@ -174,6 +178,7 @@ impl Source {
         match self {
             Self::Restic(source) => source.max_age,
             Self::Borg(source) => source.max_age,
+            Self::Files(source) => source.max_age,
             Self::Directory(_) | Self::Sqlite(_) | Self::Postgres(_) | Self::Command(_) => None,
         }
     }
@@ -184,7 +189,7 @@ impl Source {
             Self::Directory(source) => source.canary,
             Self::Sqlite(source) => source.canary,
             Self::Postgres(source) => source.canary,
-            Self::Command(_) | Self::Restic(_) | Self::Borg(_) => false,
+            Self::Command(_) | Self::Restic(_) | Self::Borg(_) | Self::Files(_) => false,
         }
     }
 
@@ -210,6 +215,7 @@ impl Source {
             }
             Self::Restic(source) => vec![format!("What restic keeps in {}.", source.repository)],
             Self::Borg(source) => vec![format!("What Borg keeps in {}.", source.repository)],
+            Self::Files(source) => vec![format!("What is put into storage as {}.", source.matching)],
         }
     }
 
@@ -225,7 +231,12 @@ impl Source {
             Self::Postgres(source) if !source.schemas.is_empty() => {
                 vec![format!("Schemas other than {} are left out.", source.schemas.join(", "))]
             }
-            Self::Sqlite(_) | Self::Postgres(_) | Self::Command(_) | Self::Restic(_) | Self::Borg(_) => Vec::new(),
+            Self::Sqlite(_)
+            | Self::Postgres(_)
+            | Self::Command(_)
+            | Self::Restic(_)
+            | Self::Borg(_)
+            | Self::Files(_) => Vec::new(),
         }
     }
 }

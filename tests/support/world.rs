@@ -76,8 +76,14 @@ impl World {
                 None => all.push(*part),
             }
         }
-        let text: String = all.iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
+        let said = all.iter().filter(|(_, value)| !value.is_empty());
+        let text: String = said.map(|(key, value)| format!("{key}: {value}\n")).collect();
         self.write("scenario.yaml", text)
+    }
+
+    /// Writes a scenario that restores what another tool took, with further parts.
+    pub fn adopting(&self, source: &str, parts: &[(&str, &str)]) -> PathBuf {
+        self.scenario(&[&[("source", source), ("vault", ""), ("seal", "")], parts].concat())
     }
 
     /// drillctl with these arguments, about to be started in the world.

@@ -1,14 +1,17 @@
 //! The kinds of repository, one file each; their options are the scenario language's.
 
 mod borg;
+mod files;
 mod listed;
 mod restic;
 mod tool;
+mod unpacked;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use self::borg::BorgRepository;
+use self::files::FilesRepository;
 use self::restic::ResticRepository;
 use crate::{Error, Kind, Repository, Result, Secrets};
 
@@ -24,6 +27,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
     Ok(match source {
         Named::Restic(source) => Box::new(ResticRepository::open(source, secrets)?),
         Named::Borg(source) => Box::new(BorgRepository::open(source, secrets)?),
+        Named::Files(source) => Box::new(FilesRepository::open(source, secrets)?),
         Named::Directory(_) | Named::Sqlite(_) | Named::Postgres(_) | Named::Command(_) => {
             return Err(Error::new(Kind::Config, format!("a {} source is captured, not adopted", source.kind())));
         }

@@ -180,7 +180,8 @@ fn read_exactly(from: impl Read, length: u64, mut bytes: Vec<u8>) -> io::Result<
     }
 }
 
-fn fault(cause: DecryptError) -> Fault {
+/// Why a file of age doesn't open.
+pub(super) fn fault(cause: DecryptError) -> Fault {
     match cause {
         DecryptError::NoMatchingKeys => Fault::NoMatch,
         DecryptError::Plugin(_) | DecryptError::PluginResolve(_) | DecryptError::ExcessiveWork { .. } => {

@@ -1,6 +1,7 @@
 //! The keys of a scenario: to whom a snapshot is sealed and what opens it again.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use drill_scenarios::{Reference, Seal};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::envelope::{self, Fault};
+use super::foreign;
 use super::identity::Identity;
 use super::recipient::Recipient;
 use crate::{Error, Kind, Note, Result, Secrets};
@@ -121,6 +123,15 @@ impl Keys {
         let text = envelope::open_key(passphrase, key, plain_bytes)?;
         let opened = Identity::parse_all("key.age", &text).map_err(|error| Fault::Damaged(error.to_string()))?;
         Ok(opened.into_iter().map(|identity| Identity { public: PASSPHRASE.into(), ..identity }).collect())
+    }
+
+    /// What is inside a file of age that something else has sealed, as it is read. Nothing of it may be believed before it was read to its
+    /// end: a file that was cut off says so there.
+    ///
+    /// # Errors
+    /// [`Kind::WrongKey`], [`Kind::Corrupt`] for what is no such file, [`Kind::Config`] for a plugin that can't be asked.
+    pub(crate) fn read_foreign<'a>(&self, sealed: impl Read + 'a, subject: &str) -> Result<Box<dyn Read + 'a>> {
+        foreign::open(&self.identities, sealed).map_err(|fault| fault.on(subject))
     }
 
     /// The identities themselves.

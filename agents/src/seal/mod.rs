@@ -10,6 +10,7 @@
 //! an identity that is made for the snapshot (`key.age`), and the segments are sealed to that.
 
 mod envelope;
+mod foreign;
 mod generate;
 mod identity;
 mod keys;

@@ -4,7 +4,7 @@
 //! must write something: an empty backup saves nobody. In the file that `DRILL_FACTS` names it may tell more, as one JSON object:
 //! `taken_at` and `newest_at` (RFC 3339) and `notes` (sentences), each of which may be left out.
 
-mod content;
+pub(crate) mod content;
 #[cfg(test)]
 mod tests;
 mod told;

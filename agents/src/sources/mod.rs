@@ -12,6 +12,7 @@ use drill_scenarios::{Content, PostgresMethod};
 
 pub(crate) use self::base_backup::BaseBackupSource;
 use self::command::CommandSource;
+pub(crate) use self::command::content::Survey;
 pub(crate) use self::directory::DirectorySource;
 pub(crate) use self::postgres::PostgresSource;
 pub(crate) use self::sqlite::SqliteSource;
@@ -31,7 +32,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
         }
         Named::Postgres(source) => Box::new(PostgresSource::open(source, secrets)?),
         Named::Command(source) => Box::new(CommandSource::open(source, secrets)?),
-        Named::Restic(_) | Named::Borg(_) => {
+        Named::Restic(_) | Named::Borg(_) | Named::Files(_) => {
             return Err(Error::new(Kind::Config, format!("a backup of {} is adopted, not captured", source.kind())));
         }
     })
@@ -45,10 +46,16 @@ pub fn format(source: &drill_scenarios::Source) -> Format {
         Named::Postgres(source) if source.method == PostgresMethod::Physical => Format::PgBase,
         Named::Postgres(source) if source.jobs > 1 => Format::PgDumps,
         Named::Postgres(_) => Format::PgDump,
-        Named::Command(source) => match &source.content {
-            Content::Tar => Format::Tar,
-            Content::File(name) => Format::File(name.clone()),
-            Content::PgDump => Format::PgDump,
-        },
+        Named::Command(source) => of_content(&source.content),
+        Named::Files(source) => of_content(&source.content),
+    }
+}
+
+/// Format of what a program writes, or of what is in a file.
+pub(crate) fn of_content(content: &Content) -> Format {
+    match content {
+        Content::Tar => Format::Tar,
+        Content::File(name) => Format::File(name.clone()),
+        Content::PgDump => Format::PgDump,
     }
 }

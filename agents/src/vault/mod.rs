@@ -4,6 +4,7 @@
 mod address;
 mod attempt;
 mod cause;
+mod files;
 mod folder;
 mod header;
 mod listing;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use self::transport::PacedTransport;
 use crate::{Context, Error, Kind, Limits, Result, Secrets, install_tls};
 
+pub(crate) use files::Stored;
 pub use listing::Listing;
 
 /// Name of a snapshot's header.

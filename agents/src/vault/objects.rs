@@ -3,6 +3,8 @@
 //! OpenDAL's own retrying goes on with a writer that has failed, which can close well with a part missing. Here every attempt to
 //! write begins the whole file anew, and compares the length that the vault then tells. Reading goes on where it was cut.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use futures::TryStreamExt;
 use futures::lock::Mutex;
@@ -102,20 +104,25 @@ impl Vault {
     }
 
     pub(super) async fn read(&self, path: &str, length: u64, buffers: &Buffers) -> Result<Bytes> {
-        let (at, act) = (self.at(path), Act::new("reading", path).of(length));
+        self.read_part(path, 0..length, buffers).await
+    }
+
+    /// Reads these bytes of a file.
+    pub(super) async fn read_part(&self, path: &str, part: Range<u64>, buffers: &Buffers) -> Result<Bytes> {
+        let (at, act) = (self.at(path), Act::new("reading", path).of(part.end - part.start));
         // It outlasts an attempt that is cut, and the next one goes on with it.
         let read = Mutex::new(buffers.take());
-        self.attempt(&act, || async { self.read_on(&act, &at, &mut *read.lock().await).await }).await?;
+        self.attempt(&act, || async { self.read_on(&act, (&at, part.start), &mut *read.lock().await).await }).await?;
         Ok(buffers.share(read.into_inner()))
     }
 
-    /// Reads what is not in `read` yet.
-    async fn read_on(&self, act: &Act<'_>, at: &str, read: &mut Vec<u8>) -> opendal::Result<()> {
+    /// Reads what is not in `read` yet of what begins at this byte.
+    async fn read_on(&self, act: &Act<'_>, begin: (&str, u64), read: &mut Vec<u8>) -> opendal::Result<()> {
         let (from, length) = (read.len() as u64, act.bytes);
         if from == length {
             return Ok(());
         }
-        let asked = self.read_rest(act, at, read).await;
+        let asked = self.read_rest(act, begin, read).await;
         let came = read.len() as u64;
         if came > length {
             // It was not the rest that came, and nothing of it can be told from what belongs there.
@@ -131,10 +138,10 @@ impl Vault {
     }
 
     /// Appends the bytes from there on, asked for in one request.
-    async fn read_rest(&self, act: &Act<'_>, at: &str, read: &mut Vec<u8>) -> opendal::Result<()> {
+    async fn read_rest(&self, act: &Act<'_>, (at, begin): (&str, u64), read: &mut Vec<u8>) -> opendal::Result<()> {
         // A folder is read in pieces; from elsewhere the pieces come as the network brings them.
         let options = ReaderOptions { chunk: self.folder.is_some().then_some(PIECE), ..ReaderOptions::default() };
-        let rest = read.len() as u64..act.bytes;
+        let rest = begin + read.len() as u64..begin + act.bytes;
         let mut pieces = self.operator.reader_options(at, options).await?.into_stream(rest).await?;
         while let Some(piece) = pieces.try_next().await? {
             if let Some(pace) = &self.limits.vault {

@@ -20,20 +20,18 @@ pub(super) struct Found<'a> {
 /// Finds the backup, has the tool check its repository where the scenario asks for it, and list what is in the backup.
 pub(super) async fn select<'a>(engine: &mut Engine<'a>, adoption: &'a Adoption) -> Result<Found<'a>, Stop> {
     let repository = &*adoption.repository;
-    let check =
-        passed("backup-there", "There is a backup to restore", Assurance::BytesIntact, "at least one that fits");
     let chosen = match &adoption.pick {
         Pick::Chosen(chosen) => chosen,
         Pick::Denied { kind, why } => return Err(blamed(engine, Error::new(*kind, why))),
         Pick::Nothing => {
             let observed = format!("{} holds none that fits", repository.location());
+            let (title, expected) = ("There is a backup to restore", "at least one that fits");
+            let check = passed("backup-there", title, Assurance::BytesIntact, expected);
             let check = CheckResult { outcome: Outcome::Failed, observed, ..check };
             engine.journal.append(Event::Checked(Box::new(check)))?;
             return Err(Stop::Failed);
         }
     };
-    let observed = format!("{}, {}", chosen.backup.id, chosen.how);
-    engine.journal.append(Event::Checked(Box::new(CheckResult { observed, ..check })))?;
     engine.journal.append(Event::BackupStored(Box::new(backup(repository, chosen))))?;
     own_check(engine, repository).await?;
     let described = repository.describe(engine.cx, &chosen.backup).await.map_err(|error| blamed(engine, error))?;

@@ -71,7 +71,7 @@ impl Rules<'_> {
         match &self.scenario.source {
             Source::Sqlite(_) => 1,
             Source::Directory(directory) => directory.sqlite.len(),
-            Source::Postgres(_) | Source::Command(_) | Source::Restic(_) | Source::Borg(_) => 0,
+            Source::Postgres(_) | Source::Command(_) | Source::Restic(_) | Source::Borg(_) | Source::Files(_) => 0,
         }
     }
 
@@ -80,6 +80,7 @@ impl Rules<'_> {
         match &self.scenario.source {
             Source::Postgres(_) => true,
             Source::Command(command) => command.content == Content::PgDump,
+            Source::Files(files) => files.content == Content::PgDump,
             Source::Directory(_) | Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => false,
         }
     }

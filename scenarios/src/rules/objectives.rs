@@ -59,7 +59,11 @@ const STREAM: &str =
 
 /// Whether what is restored is one file made from a program's output, which has no time of its own.
 fn from_one_stream(rules: &Rules<'_>) -> bool {
-    matches!(&rules.scenario.source, Source::Command(command) if matches!(command.content, Content::File(_)))
+    match &rules.scenario.source {
+        Source::Command(command) => matches!(command.content, Content::File(_)),
+        Source::Files(files) => matches!(files.content, Content::File(_)),
+        _ => false,
+    }
 }
 
 fn measurable(rules: &mut Rules<'_>, path: &Path) {

@@ -1,7 +1,7 @@
 //! What is backed up, and whether it fits where it is restored.
 
 use crate::place::Path;
-use crate::{Content, PostgresMethod, PostgresSource, Scratch, Source, secret};
+use crate::{Content, FilesSource, PostgresMethod, PostgresSource, Scratch, Source, secret};
 
 use super::Rules;
 
@@ -18,23 +18,44 @@ pub(super) fn check(rules: &mut Rules<'_>) {
             }
         }
         Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => {}
+        Source::Files(files) => put(rules, files),
         Source::Postgres(postgres) => {
             connection(rules, postgres);
             physical(rules, postgres);
         }
         Source::Command(command) => {
-            if let Content::File(name) = &command.content {
-                file_name(rules, name);
-            }
+            file_name(rules, &Path::of(["source", "command", "content", "file"]), &command.content);
         }
     }
 }
 
-fn file_name(rules: &mut Rules<'_>, name: &str) {
+/// Files that something else puts into storage.
+fn put(rules: &mut Rules<'_>, files: &FilesSource) {
+    let path = Path::of(["source", "files"]);
+    rules.glob(&path.key("matching"), &files.matching);
+    file_name(rules, &path.key("content").key("file"), &files.content);
+    if let Some(named) = files.named.as_ref().filter(|named| !dated(named)) {
+        let hint =
+            "Write the whole name with the date in it, and the time if it has one: `orders-%Y%m%dT%H%M%SZ.dump.zst`.";
+        rules.say(&path.key("named"), format!("`named` tells no date: `{named}`"), hint);
+    }
+}
+
+/// Whether a time can be read from a name that is made by this pattern.
+fn dated(pattern: &str) -> bool {
+    let sample = jiff::civil::date(2027, 1, 31).at(3, 0, 0, 0);
+    let name = jiff::fmt::strtime::format(pattern, sample);
+    name.is_ok_and(|name| {
+        jiff::fmt::strtime::parse(pattern, name)
+            .is_ok_and(|read| read.to_date().is_ok_and(|date| date == sample.date()))
+    })
+}
+
+fn file_name(rules: &mut Rules<'_>, path: &Path, content: &Content) {
+    let Content::File(name) = content else { return };
     if name.contains('/') || name == "." || name == ".." {
-        let path = Path::of(["source", "command", "content", "file"]);
         rules.say(
-            &path,
+            path,
             format!("`file` is not the name of a file: `{name}`"),
             "Write a name without folders: `export.json`.",
         );
@@ -55,6 +76,7 @@ fn scratch(rules: &mut Rules<'_>) {
         },
         Source::Restic(_) => "`restic`",
         Source::Borg(_) => "`borg`",
+        Source::Files(_) => "`files`",
     };
     let path = Path::of(["scratch"]);
     if dump && !postgres {

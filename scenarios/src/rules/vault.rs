@@ -3,41 +3,49 @@
 use url::Url;
 
 use crate::place::Path;
-use crate::{OpendalVault, S3Vault, Vault, secret};
+use crate::{OpendalVault, S3Vault, Source, Vault, secret};
 
 use super::Rules;
 
 pub(super) fn check(rules: &mut Rules<'_>) {
-    match &rules.scenario.vault {
-        Some(Vault::Url(url)) => address(rules, url),
-        Some(Vault::S3(s3)) => bucket(rules, s3),
-        Some(Vault::Opendal(opendal)) => options(rules, opendal),
-        Some(Vault::Fs(_)) | None => {}
+    if let Some(vault) = &rules.scenario.vault {
+        place(rules, &Path::of(["vault"]), vault);
+    }
+    if let Source::Files(files) = &rules.scenario.source {
+        place(rules, &Path::of(["source", "files", "place"]), &files.place);
     }
 }
 
-fn address(rules: &mut Rules<'_>, text: &str) {
-    let path = Path::of(["vault", "url"]);
+fn place(rules: &mut Rules<'_>, path: &Path, vault: &Vault) {
+    let path = path.key(vault.kind());
+    match vault {
+        Vault::Url(url) => address(rules, &path, url),
+        Vault::S3(s3) => bucket(rules, &path, s3),
+        Vault::Opendal(opendal) => options(rules, &path.key("options"), opendal),
+        Vault::Fs(_) => {}
+    }
+}
+
+fn address(rules: &mut Rules<'_>, path: &Path, text: &str) {
     if secret::in_url(text) {
         let hint = "Take them out of the URL. Write the vault as fields instead, which say where credentials are kept: \
                     `s3: {bucket: …, access_key_id: {env: NAME}, secret_access_key: {env: NAME}}`. Replace them: they \
                     have been in a file.";
-        return rules.say(&path, "`url` has credentials in it", hint);
+        return rules.say(path, "`url` has credentials in it", hint);
     }
     let (scheme, rest) = text.split_once(':').unwrap_or_default();
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
     if scheme.is_empty() || !scheme.bytes().all(plain) || rest.trim_start_matches('/').is_empty() {
         let hint = "Write `fs:folder`, `fs:///srv/vault` or `s3://bucket/prefix`.";
-        return rules.say(&path, "`url` is not the address of a vault", hint);
+        return rules.say(path, "`url` is not the address of a vault", hint);
     }
     let bucket = Url::parse(text).ok().and_then(|url| url.host_str().map(|host| !host.is_empty()));
     if scheme == "s3" && bucket != Some(true) {
-        rules.say(&path, "`url` names no bucket", "Write `s3://bucket/prefix?endpoint=https://host&region=name`.");
+        rules.say(path, "`url` names no bucket", "Write `s3://bucket/prefix?endpoint=https://host&region=name`.");
     }
 }
 
-fn bucket(rules: &mut Rules<'_>, s3: &S3Vault) {
-    let path = Path::of(["vault", "s3"]);
+fn bucket(rules: &mut Rules<'_>, path: &Path, s3: &S3Vault) {
     if let Some(endpoint) = &s3.endpoint {
         let path = path.key("endpoint");
         match Url::parse(endpoint) {
@@ -63,8 +71,7 @@ fn bucket(rules: &mut Rules<'_>, s3: &S3Vault) {
     }
 }
 
-fn options(rules: &mut Rules<'_>, opendal: &OpendalVault) {
-    let path = Path::of(["vault", "opendal", "options"]);
+fn options(rules: &mut Rules<'_>, path: &Path, opendal: &OpendalVault) {
     for (name, value) in &opendal.options {
         if secret::telling(name) || secret::in_url(value) {
             rules.say(

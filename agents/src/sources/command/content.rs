@@ -15,7 +15,7 @@ use crate::{Account, Context, Entry, EntryKind, Error, Format, Index, Kind, Open
 const WAITING: usize = 8;
 
 /// What is being learned.
-pub(super) enum Survey {
+pub(crate) enum Survey {
     /// An archive, read on a thread of its own.
     Tar(Sender<Result<Bytes>>, JoinHandle<Result<Surveyed>>),
     /// One file.
@@ -26,14 +26,14 @@ pub(super) enum Survey {
 
 /// What was learned.
 #[derive(Debug)]
-pub(super) struct Surveyed {
-    pub(super) index: Index,
-    pub(super) newest_at: Option<Timestamp>,
+pub(crate) struct Surveyed {
+    pub(crate) index: Index,
+    pub(crate) newest_at: Option<Timestamp>,
 }
 
 impl Survey {
     /// Begins with nothing.
-    pub(super) fn of(content: &Content, cx: &Context) -> Self {
+    pub(crate) fn of(content: &Content, cx: &Context) -> Self {
         match content {
             Content::Tar => Self::archive(cx.clone()),
             Content::File(name) => Self::File { name: name.clone(), digest: Digest::default(), size: 0 },
@@ -56,7 +56,7 @@ impl Survey {
     ///
     /// # Errors
     /// [`crate::Kind::Unrestorable`] once it is clear that it is no archive.
-    pub(super) async fn add(&mut self, piece: Bytes) -> Result<()> {
+    pub(crate) async fn add(&mut self, piece: Bytes) -> Result<()> {
         match self {
             Self::Tar(queue, reading) => {
                 if queue.send(Ok(piece)).await.is_err() {
@@ -78,7 +78,7 @@ impl Survey {
     ///
     /// # Errors
     /// As for [`Survey::add`], and for an archive that is cut off.
-    pub(super) async fn finish(self) -> Result<Surveyed> {
+    pub(crate) async fn finish(self) -> Result<Surveyed> {
         match self {
             Self::Tar(pieces, mut reading) => {
                 drop(pieces);

@@ -10,6 +10,8 @@ mod damage;
 mod directory;
 mod disk;
 mod examples;
+mod history;
+mod keep;
 mod limits;
 mod postgres;
 mod secrets;

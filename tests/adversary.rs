@@ -117,6 +117,7 @@ fn a_sweep_removes_no_folder_but_a_run_that_never_began() {
     world.write("victim/precious", "x");
     symlink(world.path("victim"), world.path("state/runs/20261123T132749123Z-7f3a2c9b")).expect("link");
     fs::create_dir_all(world.path("state/runs/20261123T132749123Z-00000000/logs")).expect("a run that never began");
+    world.write("state/runs/20261123T132749123Z-00000000/space.json", "[]");
     let swept = world.run(&["sweep"]);
     assert_eq!(swept.code, Some(3), "{}{}", swept.stdout, swept.stderr);
     assert!(swept.stderr.contains("lost its journal"), "{}", swept.stderr);

@@ -11,6 +11,8 @@ mod directory;
 mod disk;
 mod examples;
 mod files;
+mod history;
+mod keep;
 mod limits;
 mod postgres;
 mod secrets;

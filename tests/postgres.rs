@@ -174,3 +174,100 @@ fn rows_that_are_written_during_the_capture_do_not_make_it_red() {
         assert_eq!(finished.code, Some(0), "{}\n{record:#}", finished.stderr);
     });
 }
+
+/// What a server has in its catalog that this host can't provide: an extension, and a collation of a locale.
+const FOREIGN: &str = "
+INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+    VALUES (99001, 'postgis', 10, 2200, false, '3.3.2');
+CREATE COLLATION public.klingon (provider = libc, locale = 'C');
+UPDATE pg_collation SET collcollate = 'tlh_KX.utf8', collctype = 'tlh_KX.utf8' WHERE collname = 'klingon';
+CREATE TABLE kept AS SELECT n FROM generate_series(1, 10) n";
+
+const ANSWERS: &str =
+    "[{name: it answers, probe: {sql: {query: select count(*) from kept}}, expect: {value: {equals: 10}}}]";
+
+#[test]
+fn what_the_host_lacks_leaves_the_drill_without_an_answer_and_says_what_installs_it() {
+    let cluster = Cluster::start();
+    cluster.sql(FOREIGN);
+    let world = World::new();
+    let dumped = format!("{{postgres: {{url: '{}'}}}}", cluster.url());
+    let foreign = format!(
+        "{{command: {{argv: [{}, -Fc, '{}'], content: pg_dump}}}}",
+        cluster.bin().join("pg_dump").display(),
+        cluster.url()
+    );
+    for (source, stage) in [(&dumped, "provision"), (&foreign, "restore")] {
+        world.scenario(&[("source", source), ("scratch", "{postgres: {}}"), ("checks", ANSWERS)]);
+        let (finished, record) = world.drill();
+        assert_eq!(finished.code, Some(3), "{stage}: {}\n{record:#}", finished.stderr);
+        assert_eq!(record["verdict"], "errored");
+        let because = record["because"].as_str().expect("a sentence");
+        assert!(
+            because.contains(stage) && because.contains("this host lacks") && because.contains("postgis"),
+            "{because}"
+        );
+        assert!(because.contains("tlh_KX"), "{because}");
+        let findings = record["findings"].to_string();
+        for command in
+            ["apt-get install postgresql-", "-postgis-3`", "'tlh_KX.UTF-8 UTF-8' >> /etc/locale.gen && locale-gen`"]
+        {
+            assert!(findings.contains(command), "{command}: {findings}");
+        }
+        assert_eq!(record["release"]["leaked"], serde_json::json!([]));
+    }
+    let accept =
+        |pattern: &str| format!("{{pattern: '{pattern}', because: not needed, owner: dba, until: 2999-01-01}}");
+    let patterns = ["extension:postgis", "collation:public.klingon", "restore:*postgis*", "restore:*klingon*"];
+    let exceptions = format!("[{}]", patterns.map(accept).join(", "));
+    world.scenario(&[
+        ("source", &dumped),
+        ("scratch", "{postgres: {}}"),
+        ("checks", ANSWERS),
+        ("exceptions", &exceptions),
+    ]);
+    let (finished, record) = world.drill();
+    assert_eq!(finished.code, Some(0), "{}\n{record:#}", finished.stderr);
+    assert!(record["findings"].to_string().contains("accepted by dba"), "{record:#}");
+}
+
+/// The server's programs, with a `pg_restore` that has one more error to tell of after its work.
+fn complaining(world: &World, cluster: &Cluster) -> PathBuf {
+    let bin = meddling(world, cluster, "select");
+    let script = format!(
+        "#!/bin/sh\n\"{}/pg_restore\" \"$@\"\ncat >&2 <<'END'\npg_restore: error: could not execute query: ERROR:  schema \"sales\" already exists\nCommand was: CREATE SCHEMA sales;\npg_restore: warning: errors ignored on restore: 2\nEND\nexit 1\n",
+        cluster.bin().display()
+    );
+    world.script("bin/pg_restore", &script);
+    bin
+}
+
+#[test]
+fn a_message_that_means_nothing_is_noted_and_any_other_fails() {
+    let cluster = Cluster::start();
+    cluster.sql("CREATE TABLE kept AS SELECT n FROM generate_series(1, 10) n");
+    let world = World::new();
+    let own = format!("{{postgres: {{url: '{}', schemas: [public]}}}}", cluster.url());
+    let pg_dump = cluster.bin().join("pg_dump");
+    let foreign = format!(
+        "{{command: {{argv: [{}, -Fc, -n, public, '{}'], content: pg_dump}}}}",
+        pg_dump.display(),
+        cluster.url()
+    );
+    for source in [&own, &foreign] {
+        world.scenario(&[("source", source), ("scratch", "{postgres: {}}"), ("checks", ANSWERS)]);
+        let (finished, record) = world.drill();
+        assert_eq!(finished.code, Some(0), "{source}: {}\n{record:#}", finished.stderr);
+        let findings = record["findings"].to_string();
+        assert!(
+            findings.contains("already exists") && findings.contains("Every new database has this schema"),
+            "{findings}"
+        );
+    }
+    let scratch = format!("{{postgres: {{bin: {}}}}}", complaining(&world, &cluster).display());
+    world.scenario(&[("source", &own), ("scratch", &scratch), ("checks", ANSWERS)]);
+    let (finished, record) = world.drill();
+    assert_eq!(finished.code, Some(1), "{}\n{record:#}", finished.stderr);
+    let differences = check(&record, "restores")["differences"].to_string();
+    assert!(differences.contains("sales") && !differences.contains("public"), "{differences}");
+}

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use drill_scenarios::Level;
 use jiff::Timestamp;
 
-use crate::{Database, Entry, EntryKind, Format, Index, Sha256, Table};
+use crate::{Database, Entry, EntryKind, Index, Sha256, Table};
 
 /// How much of a definition or of an attribute's value is shown.
 const SHOWN: usize = 200;
@@ -32,11 +32,7 @@ pub fn differences(expected: &Index, observed: &Index, level: Level) -> Vec<(Str
     let [was, is] = [&expected.databases, &observed.databases].map(|databases| by_name(databases));
     each(&was, &is, |name, pair| match pair {
         Pair::Both(was, is) => {
-            let several = was.engine == "sqlite" || expected.format == Format::PgBase;
-            let subject = |class: &str, name: &str| match several {
-                true => format!("{class}:{}:{name}", was.name),
-                false => format!("{class}:{name}"),
-            };
+            let subject = |class: &str, name: &str| format!("{class}:{}", expected.called(was, name));
             databases(was, is, level, |class, name, statement| found.push((subject(class, name), statement)));
         }
         one => found.extend(statement(one, |_, _| None).map(|statement| (format!("database:{name}"), statement))),
@@ -260,7 +256,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{PathText, Sha256};
+    use crate::{Format, PathText, Sha256};
 
     fn kinds() -> impl Strategy<Value = EntryKind> {
         let path = || proptest::sample::select(vec!["a", "b"]).prop_map(PathText::new);

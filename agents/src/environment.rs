@@ -25,6 +25,16 @@ pub trait Environment: Send + Sync {
     /// the engine.
     fn facts(&self) -> BTreeMap<String, String>;
 
+    /// What the snapshot needs of this host and the host lacks, as far as that is known before the restore.
+    async fn lacks(&self, _cx: &Context, _index: &Index) -> Result<Vec<Lack>> {
+        Ok(Vec::new())
+    }
+
+    /// What to do about a complaint that says no more than that this host lacks something.
+    fn remedy(&self, _complaint: &str) -> Option<String> {
+        None
+    }
+
     /// Restores the stream.
     ///
     /// # Errors
@@ -60,6 +70,17 @@ pub trait Environment: Send + Sync {
 
     /// Runs a query for a probe: column names, and rows of text or NULL. `database` is a SQLite file below the root.
     async fn query(&self, cx: &Context, sql: &str, database: Option<&Path>) -> Result<Rows>;
+}
+
+/// Something that a host lacks, which says nothing about the backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    /// What needs it, as a difference would name it: `extension:postgis`.
+    pub subject: String,
+    /// What is missing, as a fragment.
+    pub statement: String,
+    /// What to do, as a full sentence with the command.
+    pub remedy: String,
 }
 
 /// What was restored.

@@ -49,6 +49,23 @@ impl Index {
     pub fn new(format: Format) -> Self {
         Self { version: 1, format, entries: Vec::new(), databases: Vec::new(), listed: false }
     }
+
+    /// Rows of every table, by what it is called among all databases.
+    pub fn rows(&self) -> BTreeMap<String, u64> {
+        let of = |database: &Database| {
+            let rows = |(name, table): (&String, &Table)| (self.called(database, name), table.rows);
+            database.tables.iter().map(rows).collect::<Vec<_>>()
+        };
+        self.databases.iter().flat_map(of).collect()
+    }
+
+    /// What a thing in a database is called: its name, after that of the database where there may be several.
+    pub(crate) fn called(&self, database: &Database, name: &str) -> String {
+        match database.engine == "sqlite" || self.format == Format::PgBase {
+            true => format!("{}:{name}", database.name),
+            false => name.to_owned(),
+        }
+    }
 }
 
 /// One path of a tree.

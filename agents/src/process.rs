@@ -161,12 +161,19 @@ impl Program {
         self.start(cx)?.wait_collecting(deadline, most).await
     }
 
+    /// Runs it to its end in front: on drillctl's own input and output and in its process group, so that a terminal's signals reach it.
+    ///
+    /// # Errors
+    /// As for [`Program::start`].
+    pub async fn run_in_front(self, cx: &Context) -> Result<ExitStatus> {
+        let mut child = self.command(cx).spawn().map_err(|cause| self.not_started(cause))?;
+        child.wait().await.map_err(|cause| Error::io("waiting for", self.name(), cause))
+    }
+
     #[allow(clippy::disallowed_methods, reason = "this is the door that everything else must use")]
-    fn spawn(self, cx: &Context, stdin: Stdio) -> Result<Running> {
-        let name = self.name();
+    fn command(&self, cx: &Context) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(&self.argv[0]);
-        command.args(&self.argv[1..]).env_clear().envs(&self.env).env(marked::RUN, &cx.run);
-        command.process_group(0).kill_on_drop(true).stdin(stdin);
+        command.args(&self.argv[1..]).env_clear().envs(&self.env).env(marked::RUN, &cx.run).kill_on_drop(true);
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
@@ -174,6 +181,13 @@ impl Program {
             // As root this also drops every supplementary group: the standard library sees to it.
             command.uid(account.uid).gid(account.gid);
         }
+        command
+    }
+
+    fn spawn(self, cx: &Context, stdin: Stdio) -> Result<Running> {
+        let name = self.name();
+        let mut command = self.command(cx);
+        command.process_group(0).stdin(stdin);
         match &self.output {
             Some(file) => command.stdout(log(file)?).stderr(log(file)?),
             None => command.stdout(Stdio::piped()).stderr(Stdio::piped()),

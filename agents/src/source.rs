@@ -31,6 +31,11 @@ pub trait Source: Send + Sync {
     /// How much there is to take.
     async fn estimate(&self, cx: &Context) -> Result<Estimate>;
 
+    /// Bytes of the largest copy that a capture makes in the run's folder and takes away again.
+    async fn copied_bytes(&self, _cx: &Context) -> Result<u64> {
+        Ok(0)
+    }
+
     /// Plants the canary. Called only where the scenario allows it.
     async fn plant(&self, cx: &Context, canary: &Canary) -> Result<()>;
 
@@ -50,6 +55,13 @@ pub struct Estimate {
     pub restored_bytes: u64,
     /// Files, tables or rows, whichever there are.
     pub items: u64,
+}
+
+impl Estimate {
+    /// Whether anything is known: there is no backup of nothing.
+    pub fn is_known(&self) -> bool {
+        self.stream_bytes > 0
+    }
 }
 
 /// What was taken.

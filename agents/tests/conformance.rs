@@ -8,6 +8,7 @@ mod must;
 #[path = "../../tests/support/postgres.rs"]
 mod postgres;
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -177,7 +178,12 @@ async fn every_kind_brings_back_what_went_in_and_cleans_up() {
         let seen = environment.canary(cx).await.expect(kind);
         assert_eq!(seen.map(|seen| seen.nonce), row.plants.then(|| "4711".to_owned()), "{kind}: the canary came back");
         assert!(environment.root().is_dir(), "{kind}");
+        let (root, facts) = (environment.root().to_owned(), environment.facts());
         drop(environment);
+        if bench.scratch.keeps() {
+            wakes(&bench, &place, &facts).await;
+            assert!(root.is_dir(), "{kind}: what is kept stays");
+        }
 
         assert_eq!(bench.scratch.release(cx, &place).await.expect(kind), Removal::Removed, "{kind}");
         assert_eq!(bench.scratch.release(cx, &place).await.expect(kind), Removal::Absent, "{kind}: releasing twice");
@@ -187,6 +193,24 @@ async fn every_kind_brings_back_what_went_in_and_cleans_up() {
         }
         assert_eq!(bench.source.unplant(cx, &cx.run).await.expect(kind), Removal::Absent, "{kind}: unplanting twice");
     }
+}
+
+/// A place that is kept rests, wakes and rests again, and no server runs in between.
+async fn wakes(bench: &Bench, place: &Place, facts: &BTreeMap<String, String>) {
+    let (cx, scratch) = (&bench.cx, &bench.scratch);
+    let servers = || {
+        let processes = std::fs::read_dir("/proc").expect("/proc").flatten().map(|process| process.path().join("cwd"));
+        processes.filter_map(|cwd| std::fs::read_link(cwd).ok()).filter(|cwd| cwd.starts_with(&place.folder)).count()
+    };
+    for _ in 0..2 {
+        scratch.rest(cx, place).await.expect("rests");
+        assert_eq!(servers(), 0, "something runs in what is kept");
+        let awake = scratch.wake(cx, place, facts).await.expect("wakes");
+        assert_eq!(servers() > 0, facts.contains_key("PGHOST"), "only a server runs");
+        drop(awake);
+    }
+    scratch.rest(cx, place).await.expect("rests");
+    assert_eq!(servers(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

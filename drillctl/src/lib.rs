@@ -8,10 +8,13 @@ mod engine;
 mod failure;
 mod host;
 mod journal;
+mod kept;
 mod monitor;
 mod plan;
 mod publish;
+mod reservation;
 mod selection;
+mod space;
 mod store;
 mod sweep;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use drill_agents::seal::Keys;
 use drill_agents::{
-    Context, Estimate, Format, Identity, Kind, Place, Repository, Scratch, Secrets, Source, Vault, repositories,
+    Context, Estimate, Format, Identity, Kind, Note, Place, Repository, Scratch, Secrets, Source, Vault, repositories,
     scratches, sources,
 };
 use drill_scenarios::{Scenario, Seal, Select, Span};
@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::host;
 use crate::selection::{Chosen, choose};
+use crate::space::{Purpose, Space};
 
 /// A scenario file that was read and found right.
 #[derive(Debug, Clone)]
@@ -145,28 +146,28 @@ pub(crate) struct Forecast {
     pub(crate) restored_bytes: u64,
     /// Files or tables.
     pub(crate) items: u64,
+    /// Whether that is known at all: not every program says beforehand how much it writes.
+    pub(crate) known: bool,
     /// By folder: bytes needed and bytes free.
     pub(crate) space: Vec<Space>,
 }
 
-/// Room on one file system.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Space {
-    /// What needs it.
-    pub(crate) purpose: String,
-    /// Where.
-    pub(crate) folder: PathBuf,
-    /// Bytes that are needed, with a margin.
-    pub(crate) needed: u64,
-    /// Bytes that are free.
-    pub(crate) free: u64,
-    /// Device of the file system, to add up what shares one.
-    #[serde(skip)]
-    device: u64,
+impl Forecast {
+    fn of(estimate: Estimate, space: Vec<Space>) -> Self {
+        let Estimate { stream_bytes, restored_bytes, items } = estimate;
+        Self { stream_bytes, restored_bytes, items, known: estimate.is_known(), space }
+    }
+
+    /// What is to be said if nothing is known.
+    pub(crate) fn note(&self) -> Option<Note> {
+        let statement = "How much there is wasn't known beforehand, so only a margin of 16 MiB was looked for on disks. A `command` source \
+                         can say it with `expected_bytes`.";
+        (!self.known).then(|| Note { subject: "space".into(), statement: statement.into() })
+    }
 }
 
 impl Plan {
-    /// Builds and checks every part of a drill of drillctl's own backups. Nothing is changed but for a small object that is written to
+    /// Builds and checks every part of a drill of drillctl's own backups, but the room on disks. Nothing is changed but for a small object that is written to
     /// the vault and removed.
     pub(crate) async fn own(cx: &Context, file: ScenarioFile, choice: Choice) -> Result<Self, Failure> {
         let scenario = &file.scenario;
@@ -190,18 +191,16 @@ impl Plan {
                 of_snapshot(&vault, snapshot, scenario.name.as_str(), header_sha256.is_some()).await?
             }
         };
-        let mut space = vec![Space::below("restore", &place.folder, estimate.restored_bytes)?];
-        if let (Choice::Capture, Some(folder)) = (&choice, vault.folder()) {
-            space.push(Space::below("vault", folder, estimate.stream_bytes)?);
+        let mut space = vec![Space::below(Purpose::Restore, &place.folder, estimate.restored_bytes)?];
+        if choice == Choice::Capture {
+            space.extend(at_capture(cx, &*source, &vault, &estimate).await?);
         }
-        enough(&space)?;
-        let Estimate { stream_bytes, restored_bytes, items } = estimate;
-        let forecast = Forecast { stream_bytes, restored_bytes, items, space };
+        let forecast = Forecast::of(estimate, space);
         let origin = Origin::Own(Box::new(Own { choice, source, vault, keys }));
         Ok(Self { origin, source_identity, scratch, place, forecast, file })
     }
 
-    /// Builds and checks every part of a drill of what another tool took, and chooses the backup. Nothing is changed.
+    /// Builds and checks every part of a drill of what another tool took, but the room on disks, and chooses the backup. Nothing is changed.
     pub(crate) async fn adopted(
         cx: &Context,
         file: ScenarioFile,
@@ -220,9 +219,9 @@ impl Plan {
             Pick::Chosen(chosen) => unless_damaged(repository.restored_bytes(cx, &chosen.backup).await)?,
             Pick::Nothing | Pick::Denied { .. } => 0,
         };
-        let space = vec![Space::below("restore", &place.folder, restored_bytes)?];
-        enough(&space)?;
-        let forecast = Forecast { stream_bytes: restored_bytes, restored_bytes, items: 0, space };
+        let space = vec![Space::below(Purpose::Restore, &place.folder, restored_bytes)?];
+        let estimate = Estimate { stream_bytes: restored_bytes, restored_bytes, items: 0 };
+        let forecast = Forecast::of(estimate, space);
         let origin = Origin::Adopted(Adoption { repository, pick });
         Ok(Self { origin, source_identity, scratch, place, forecast, file })
     }
@@ -251,6 +250,9 @@ async fn admitted(
     let scratch = scratches::open(&scenario.scratch, &scenario.verify)?;
     let place = scratch.place(cx);
     scratch.admit(cx, &place, source, format).await?;
+    if scenario.keep.is_wanted() && !scratch.keeps() {
+        return Err(not_kept(scenario.scratch.kind()));
+    }
     Ok((scratch, place))
 }
 
@@ -275,6 +277,31 @@ fn unless_damaged(size: drill_agents::Result<u64>) -> drill_agents::Result<u64> 
     size.or_else(|error| if error.kind() == Kind::Corrupt { Ok(0) } else { Err(error) })
 }
 
+fn not_kept(kind: &str) -> Failure {
+    Failure::usage(format!(
+        "the environment of a {kind} scratch can't be kept: what it holds is gone when it is stopped"
+    ))
+    .hint("Take `keep` out of the scenario.")
+}
+
+/// Room for what a capture makes: copies of databases, and the snapshot where the vault is a folder.
+async fn at_capture(
+    cx: &Context,
+    source: &dyn Source,
+    vault: &Vault,
+    estimate: &Estimate,
+) -> Result<Vec<Space>, Failure> {
+    let mut space = Vec::new();
+    let copied = source.copied_bytes(cx).await?;
+    if copied > 0 {
+        space.push(Space::below(Purpose::Copy, &cx.folder, copied)?);
+    }
+    if let Some(folder) = vault.folder() {
+        space.push(Space::below(Purpose::Vault, folder, estimate.stream_bytes)?);
+    }
+    Ok(space)
+}
+
 /// What a snapshot will take. One whose header is damaged is the run's to find; one of another scenario proves nothing about
 /// this one.
 async fn of_snapshot(vault: &Vault, snapshot: &str, scenario: &str, recorded: bool) -> Result<Estimate, Failure> {
@@ -296,38 +323,6 @@ async fn of_snapshot(vault: &Vault, snapshot: &str, scenario: &str, recorded: bo
         }
         Err(error) => Err(error.into()),
     }
-}
-
-impl Space {
-    /// What `bytes` and a margin of a tenth and 16 MiB need where `folder` is or will be.
-    fn below(purpose: &str, folder: &Path, bytes: u64) -> Result<Self, Failure> {
-        use std::os::unix::fs::MetadataExt;
-        let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
-        let wrong = |cause| Failure::io("looking at the space of", there.display(), cause);
-        let stat = rustix::fs::statvfs(there).map_err(|error| wrong(error.into()))?;
-        let device = std::fs::metadata(there).map_err(wrong)?.dev();
-        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-        let needed = bytes.saturating_add(bytes / 10).saturating_add(16 << 20);
-        Ok(Self { purpose: purpose.into(), folder: folder.into(), needed, free, device })
-    }
-}
-
-/// Refuses where file systems have less room than all that goes there needs.
-fn enough(space: &[Space]) -> Result<(), Failure> {
-    for one in space {
-        let needed: u64 = space.iter().filter(|other| other.device == one.device).map(|other| other.needed).sum();
-        if needed > one.free {
-            let [needed, free] = [needed, one.free].map(drill_reports::amount::bytes);
-            let message = format!(
-                "too little space for the {} in {}: {needed} needed, {free} free",
-                one.purpose,
-                one.folder.display()
-            );
-            return Err(Failure::usage(message)
-                .hint("Free some space, or name a `path` on another file system for the scratch or the vault."));
-        }
-    }
-    Ok(())
 }
 
 /// How long a stage may take.

@@ -3,14 +3,21 @@
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use drill_agents::Clock;
-use drill_reports::{Entry, Record};
+use drill_reports::{Entry, Record, Verdict};
 use rustix::fs::FlockOperation;
 
 use crate::failure::Failure;
 use crate::host;
 use crate::publish::RECORD;
+use crate::reservation;
+
+/// How often, and how long each time, a run waits for others that decide whether they have room.
+const ADMISSION_WAITS: (u32, Duration) = (300, Duration::from_millis(100));
+/// Earlier runs of a scenario that are looked at.
+const EARLIER: usize = 100;
 
 /// The state folder.
 #[derive(Debug, Clone)]
@@ -42,6 +49,26 @@ impl Store {
         Ok(Self { runs })
     }
 
+    /// The state in `folder`, if it was ever made.
+    pub(crate) fn existing(folder: &Path) -> Result<Option<Self>, Failure> {
+        if folder.join("runs").exists() { Self::open(folder).map(Some) } else { Ok(None) }
+    }
+
+    /// Waits until no other run of this state decides whether it has room; none does while the file is held.
+    pub(crate) async fn lock_admission(&self) -> Result<File, Failure> {
+        let path = self.runs.with_file_name("admission.lock");
+        let wrong = |cause| Failure::io("locking", path.display(), cause);
+        let file = File::options().create(true).append(true).open(&path).map_err(wrong)?;
+        for _ in 0..ADMISSION_WAITS.0 {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(file),
+                Err(rustix::io::Errno::WOULDBLOCK) => tokio::time::sleep(ADMISSION_WAITS.1).await,
+                Err(error) => return Err(wrong(error.into())),
+            }
+        }
+        Err(Failure::errored(format!("another run holds {} and does not go on", path.display())))
+    }
+
     /// A folder for a new run, locked.
     pub(crate) fn begin(&self, clock: &Clock) -> Result<(RunFolder, RunLock), Failure> {
         let run = format!("{}-{}", clock.now().strftime("%Y%m%dT%H%M%S%3fZ"), host::nonce::<4>());
@@ -66,6 +93,24 @@ impl Store {
         }
         runs.sort_by(|a, b| b.run.cmp(&a.run));
         Ok(runs)
+    }
+
+    /// The records of runs of this scenario that passed, newest first, and the runs whose journals can't be read.
+    pub(crate) fn earlier(&self, scenario: &str) -> Result<(Vec<Record>, Vec<String>), Failure> {
+        let (mut records, mut unreadable) = (Vec::new(), Vec::new());
+        for folder in self.runs()?.into_iter().filter(|folder| folder.journal().exists()) {
+            match folder.record() {
+                Ok(record) if record.scenario.name == scenario && record.verdict == Verdict::Passed => {
+                    records.push(record)
+                }
+                Ok(_) => {}
+                Err(_) => unreadable.push(folder.run),
+            }
+            if records.len() == EARLIER {
+                break;
+            }
+        }
+        Ok((records, unreadable))
     }
 
     /// The run that `name` begins the id of, or the newest for `latest`.
@@ -107,6 +152,11 @@ impl RunFolder {
         }
     }
 
+    /// Whether the run is at work, in whichever process.
+    pub(crate) fn is_at_work(&self) -> Result<bool, Failure> {
+        Ok(self.try_lock()?.is_none())
+    }
+
     /// Removes a run that never did anything: it has its lock and perhaps its copy of the scenario. Whatever else there is
     /// was made after its journal, which is lost then.
     pub(crate) fn remove_empty(&self) -> Result<(), Failure> {
@@ -114,7 +164,8 @@ impl RunFolder {
         let mut beside = Vec::new();
         for entry in std::fs::read_dir(&self.path).map_err(wrong)? {
             let name = entry.map_err(wrong)?.file_name();
-            if !["lock", "logs", "scenario.yaml", "journal.ndjson"].iter().any(|begun| name == *begun) {
+            let mut begun = ["lock", "logs", "scenario.yaml", "journal.ndjson"].iter().chain(&reservation::FILES);
+            if !begun.any(|begun| name == *begun) {
                 beside.push(name.to_string_lossy().into_owned());
             }
         }

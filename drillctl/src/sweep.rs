@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use drill_agents::{Clock, Context, Secrets};
-use drill_reports::{Event, Record};
+use drill_agents::{Clock, Context, Secrets, process};
+use drill_reports::{Entry, Event, Record};
+use drill_scenarios::Scenario;
+use jiff::Timestamp;
 
 use crate::engine::{self, Leases};
 use crate::failure::Failure;
@@ -41,24 +43,47 @@ async fn one(folder: &RunFolder, monitor: &Arc<dyn Monitor>) -> Result<Swept, Fa
     if entries.is_empty() {
         return folder.remove_empty().map(|()| Swept::Empty);
     }
-    let ended = entries.iter().any(|entry| matches!(entry.event, Event::RunEnded | Event::Swept));
+    let ended = entries.iter().any(ends);
     let record = folder.record()?;
     let published = folder.path.join(crate::publish::RECORD).exists();
-    if ended && record.release.leaked.is_empty() {
+    let now = Clock::system().now();
+    let held = &record.release.held;
+    let due = held.iter().any(|held| held.until <= now) || !held.is_empty() && process::any_marked(&folder.run);
+    if ended && record.release.leaked.is_empty() && !due {
         if !published {
             publish(folder, &record)?;
         }
         return Ok(Swept::Nothing);
     }
-    release(folder, &record, monitor, ended).await.map(|record| Swept::Cleaned(Box::new(record)))
+    release(folder, &record, monitor, now).await.map(|record| Swept::Cleaned(Box::new(record)))
 }
 
-async fn release(
+/// Releases what the run of a locked folder left leased, unless it is to stay beyond `now`. A run that never came to its end has died.
+pub(crate) async fn release(
     folder: &RunFolder,
     record: &Record,
     monitor: &Arc<dyn Monitor>,
-    ended: bool,
+    now: Timestamp,
 ) -> Result<Record, Failure> {
+    let (scenario, cx) = begun_with(folder, record)?;
+    let journal = Journal::take_up(&folder.journal(), cx.clock.clone(), cx.secrets.clone(), monitor.clone())?;
+    let ended = journal.entries().iter().any(ends);
+    let mut leases = Leases::left_open(journal.clone(), &journal.entries(), now);
+    engine::release_all(&cx, &scenario, &mut leases).await?;
+    if !ended {
+        journal.append(Event::Swept)?;
+    }
+    let record = drill_reports::fold(&journal.entries()).map_err(|error| Failure::errored(error.to_string()))?;
+    publish(folder, &record)?;
+    Ok(record)
+}
+
+fn ends(entry: &Entry) -> bool {
+    matches!(entry.event, Event::RunEnded | Event::Swept)
+}
+
+/// The scenario that a run began with, and a context to act for that run.
+pub(crate) fn begun_with(folder: &RunFolder, record: &Record) -> Result<(Scenario, Context), Failure> {
     let origin = std::path::Path::new(&record.scenario.path);
     let secrets = Arc::new(Secrets::relative_to(origin.parent().unwrap_or(&folder.path)));
     let path = folder.scenario();
@@ -69,15 +94,5 @@ async fn release(
     }
     let scenario = drill_scenarios::parse(&path.display().to_string(), &text)
         .map_err(|problems| Failure::usage(problems.to_string().trim_end()))?;
-    let clock = Clock::system();
-    let journal = Journal::take_up(&folder.journal(), clock.clone(), secrets.clone(), monitor.clone())?;
-    let cx = Context::new(&folder.run, &folder.path, clock, secrets);
-    let mut leases = Leases::left_open(journal.clone(), &journal.entries());
-    engine::release_all(&cx, &scenario, &mut leases).await?;
-    if !ended {
-        journal.append(Event::Swept)?;
-    }
-    let record = drill_reports::fold(&journal.entries()).map_err(|error| Failure::errored(error.to_string()))?;
-    publish(folder, &record)?;
-    Ok(record)
+    Ok((scenario, Context::new(&folder.run, &folder.path, Clock::system(), secrets)))
 }

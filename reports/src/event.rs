@@ -65,6 +65,15 @@ pub enum Event {
         /// Why.
         error: String,
     },
+    /// The thing stays for people to look at; the duty to remove it begins then.
+    LeaseProlonged {
+        /// The lease.
+        id: String,
+        /// Until when.
+        until: Timestamp,
+        /// How to find the way in it.
+        room: Room,
+    },
     /// The snapshot is complete in the vault.
     BackupStored(Box<Backup>),
     /// The instant that the drill takes as the failure: from here on, recovery time runs.
@@ -95,6 +104,8 @@ pub enum Event {
         /// How it was found, in words.
         by: String,
     },
+    /// What came back was counted.
+    Counted(Box<Counts>),
     /// One check was judged.
     Checked(Box<CheckResult>),
     /// Something to know that no check covers.
@@ -168,6 +179,16 @@ pub struct Lease {
     pub what: String,
     /// What the kind needs to find it again and to know its mark. No secret.
     pub spec: serde_json::Value,
+}
+
+/// An environment that stays, as whoever enters it needs to know it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// Folder of the restored data.
+    pub root: String,
+    /// Facts for programs in it (`PGHOST`, …). No secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
 }
 
 /// How the duty to remove a thing was done.
@@ -367,6 +388,23 @@ pub struct Segments {
     pub sealed_bytes: u64,
 }
 
+/// What came back in numbers, for later runs to be held against.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    /// Rows by the name of the table (`public.orders`), with the database before it where there may be several; the first thousand by
+    /// name.
+    pub tables: BTreeMap<String, u64>,
+    /// How many tables there are beside those.
+    #[serde(default)]
+    pub more_tables: u64,
+    /// Files that came back; absent where none are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
+    /// Bytes in those files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
 /// The environment that a run restores into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EnvironmentFacts {
@@ -411,7 +449,8 @@ pub enum Outcome {
 /// A check and what became of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckResult {
-    /// Stable identifier in the run: `sealed-bytes`, `opens`, `restores`, `content`, `canary`, or the check's name.
+    /// Stable identifier in the run: `sealed-bytes`, `opens`, `restores`, `content`, `canary`, `history`, or the check's
+    /// name.
     pub id: String,
     /// One line for people.
     pub title: String,
@@ -441,7 +480,8 @@ pub struct CheckResult {
 /// One place where what came back differs from what went in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Difference {
-    /// Which thing: a path, `table:public.orders`, `index:public.orders_pkey`, `restore:<line>`.
+    /// Which thing: a path, `table:public.orders`, `index:public.orders_pkey`, `restore:<line>`,
+    /// `history:table:public.orders`.
     pub subject: String,
     /// What differs, as a fragment: `row count 1000000, was 1000001`.
     pub statement: String,

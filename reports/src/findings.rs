@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Assurance, CheckResult, Difference, Finding, Objective, Outcome, Record, Severity, Stage, StageEnd,
-    amount::{counted, duration},
+    Assurance, CheckResult, Difference, Finding, Held, Objective, Outcome, Record, Severity, Stage, StageEnd,
+    amount::{counted, duration, instant},
     verdict::{misjudged, stage_error, unmeasured, unmet},
 };
 
@@ -18,6 +18,7 @@ pub(crate) fn draw(record: &Record, noted: Vec<Finding>) -> Vec<Finding> {
     findings.extend(objectives(record));
     findings.extend(stages(record));
     findings.extend(record.release.leaked.iter().map(|what| leak(what)));
+    findings.extend(record.release.held.iter().map(|held| stays(held, &record.run)));
     findings.extend(record.checks.iter().flat_map(accepted));
     findings.extend(noted);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -132,6 +133,18 @@ fn leak(what: &str) -> Finding {
         subject: "release".to_owned(),
         statement: format!("Left behind: {}.", what.trim_end_matches('.')),
         hint: Some("Run `drillctl sweep`: it removes what this run made and nothing else.".to_owned()),
+    }
+}
+
+fn stays(held: &Held, run: &str) -> Finding {
+    Finding {
+        severity: Severity::Info,
+        subject: "release".to_owned(),
+        statement: format!("Stays until {} to be looked at: {}.", instant(held.until), held.what.trim_end_matches('.')),
+        hint: Some(format!(
+            "Look into it with `drillctl env enter {run}`; `drillctl env release {run}` removes it at once, and after its time \
+             `drillctl sweep` does."
+        )),
     }
 }
 

@@ -107,6 +107,10 @@ impl Fold {
                 let known = self.leases.stick(id, error);
                 self.must(known, entry.seq, "a lease is stuck that was never taken");
             }
+            Event::LeaseProlonged { id, until, .. } => {
+                let known = self.leases.prolong(id, *until);
+                self.must(known, entry.seq, "a lease is prolonged that was never taken");
+            }
             Event::BackupStored(backup) => self.backup(backup),
             Event::FailureDeclared => self.instants.failure(mark),
             Event::EnvironmentReady(facts) => self.record.environment = Some((**facts).clone()),
@@ -114,6 +118,7 @@ impl Fold {
             Event::OpenedWith { identity } => self.record.opened_with = Some(identity.clone()),
             Event::ServiceOk { verify_secs } => self.instants.service_ok(mark, *verify_secs),
             Event::NewestFound { at, by } => self.instants.newest(*at, by),
+            Event::Counted(counts) => self.record.counts = Some((**counts).clone()),
             Event::Checked(check) => {
                 self.record.checks.push(CheckResult { secs: to_millis(check.secs), ..(**check).clone() });
             }
@@ -244,6 +249,7 @@ fn blank(at: Timestamp, start: &RunStarted) -> Record {
         backup: None,
         opened_with: None,
         environment: None,
+        counts: None,
         release: Release::default(),
         started_at: at,
         ended_at: None,

@@ -1,6 +1,8 @@
 //! What became of the outside things that a run made: an account of its leases.
 
-use crate::{Lease, LeaseEnd, Release};
+use jiff::Timestamp;
+
+use crate::{Held, Lease, LeaseEnd, Release};
 
 /// Every lease of a run and where it stands, in the order they were taken.
 #[derive(Debug, Default)]
@@ -10,6 +12,7 @@ pub(crate) struct Leases(Vec<(Lease, Standing)>);
 enum Standing {
     Open,
     Stuck(String),
+    Prolonged(Timestamp),
     Over(LeaseEnd),
 }
 
@@ -33,6 +36,11 @@ impl Leases {
         self.put(id, Standing::Stuck(error.to_owned()))
     }
 
+    /// False: no such lease was taken.
+    pub(crate) fn prolong(&mut self, id: &str, until: Timestamp) -> bool {
+        self.put(id, Standing::Prolonged(until))
+    }
+
     fn put(&mut self, id: &str, standing: Standing) -> bool {
         let found = self.0.iter_mut().find(|(lease, _)| lease.id == id);
         found.map(|(_, old)| *old = standing).is_some()
@@ -46,6 +54,7 @@ impl Leases {
                 Standing::Over(LeaseEnd::Removed) => release.removed.push(what),
                 Standing::Over(LeaseEnd::Absent) => release.removed.push(format!("{what} (was already gone)")),
                 Standing::Over(LeaseEnd::Kept) => release.kept.push(what),
+                Standing::Prolonged(until) => release.held.push(Held { what, until }),
                 Standing::Stuck(error) => release.leaked.push(format!("{what}: {error}")),
                 Standing::Open => release.leaked.push(format!("{what}: its removal was never tried")),
             }

@@ -7,6 +7,7 @@ pub mod amount;
 mod event;
 mod findings;
 mod fold;
+pub mod history;
 mod html;
 pub mod journal;
 mod json;
@@ -21,8 +22,9 @@ mod verdict;
 mod words;
 
 pub use event::{
-    Adopted, Backup, CheckResult, Difference, Entry, EnvironmentFacts, Event, Host, Identity, Lease, LeaseEnd, Outcome,
-    Phase, Promises, RunStarted, ScenarioFacts, Scope, Segments, Severity, Stage, StageEnd, Tool, Trigger, TriggerKind,
+    Adopted, Backup, CheckResult, Counts, Difference, Entry, EnvironmentFacts, Event, Host, Identity, Lease, LeaseEnd,
+    Outcome, Phase, Promises, Room, RunStarted, ScenarioFacts, Scope, Segments, Severity, Stage, StageEnd, Tool,
+    Trigger, TriggerKind,
 };
 pub use fold::{FoldError, fold};
 pub use html::html;
@@ -30,6 +32,6 @@ pub use json::{record_schema, record_sha256, to_json};
 pub use junit::junit;
 pub use ladder::{Rung, Standing};
 pub use record::{
-    Assurance, Finding, Measurements, Objective, PhaseTime, RECORD_SCHEMA, Record, Release, StageTime, Verdict,
+    Assurance, Finding, Held, Measurements, Objective, PhaseTime, RECORD_SCHEMA, Record, Release, StageTime, Verdict,
 };
 pub use shown::{shown, shown_lines};

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{
-    Backup, CheckResult, EnvironmentFacts, Host, Identity, Phase, ScenarioFacts, Scope, Severity, Stage, StageEnd,
-    Tool, Trigger,
+    Backup, CheckResult, Counts, EnvironmentFacts, Host, Identity, Phase, ScenarioFacts, Scope, Severity, Stage,
+    StageEnd, Tool, Trigger,
 };
 
 /// Name and version of the record's format.
@@ -81,6 +81,9 @@ pub struct Record {
     pub opened_with: Option<String>,
     /// Where it was restored; absent if nothing was provisioned.
     pub environment: Option<EnvironmentFacts>,
+    /// What came back, in numbers; absent if nothing was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
     /// What became of everything the run made.
     pub release: Release,
     /// When the run began.
@@ -124,8 +127,20 @@ pub struct Release {
     pub kept: Vec<String>,
     /// Things that could not be removed, with the reason. Not empty: the run leaked.
     pub leaked: Vec<String>,
+    /// Things that stay until an instant, for people to look at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Held>,
     /// Whether a later process had to clean up.
     pub swept: bool,
+}
+
+/// A thing that stays for people to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Held {
+    /// What.
+    pub what: String,
+    /// Until when; from then on a sweep removes it.
+    pub until: Timestamp,
 }
 
 /// A stage and how long it took.

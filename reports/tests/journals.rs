@@ -10,10 +10,11 @@ use drill_reports::{
     to_json,
 };
 
-const JOURNALS: [&str; 9] = [
+const JOURNALS: [&str; 10] = [
     "passed-postgres",
     "passed-adopted",
     "failed-content",
+    "failed-history",
     "failed-wrong-key",
     "failed-objectives",
     "errored-vault-full",
@@ -126,6 +127,7 @@ fn each_end_has_its_verdict_exit_code_and_assurance() {
         ("passed-postgres", Verdict::Passed, 0, Some("L4")),
         ("passed-adopted", Verdict::Passed, 0, Some("L4")),
         ("failed-content", Verdict::Failed, 1, Some("L2")),
+        ("failed-history", Verdict::Failed, 1, Some("L2")),
         ("failed-wrong-key", Verdict::Failed, 1, Some("L0")),
         ("failed-objectives", Verdict::Failed, 1, Some("L4")),
         ("errored-vault-full", Verdict::Errored, 3, None),

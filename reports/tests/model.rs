@@ -315,7 +315,7 @@ proptest! {
             let record = fold(&entries[..end]).unwrap();
             let count = |wanted: fn(&Event) -> bool| entries[..end].iter().filter(|entry| wanted(&entry.event)).count();
             let release = &record.release;
-            let accounted = release.removed.len() + release.kept.len() + release.leaked.len();
+            let accounted = release.removed.len() + release.kept.len() + release.held.len() + release.leaked.len();
             prop_assert_eq!(accounted, count(|event| matches!(event, Event::LeaseTaken { .. })));
             prop_assert_eq!(release.leaked.len(), accounted - count(|event| matches!(event, Event::LeaseEnded { .. })));
             if count(|event| *event == Event::RunEnded) == 0 {

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Exception {
     /// Glob over the subjects of differences: a path (`var/cache/**`), a table (`table:public.sessions`), a schema
-    /// object (`index:public.*`), a line that a restore tool wrote (`restore:*role "app" does not exist*`). In a path `*`
-    /// stops at a slash and `**` doesn't; after a word with a colon `*` is any text.
+    /// object (`index:public.*`), a line that a restore tool wrote (`restore:*role "app" does not exist*`), a fall against
+    /// earlier runs (`history:table:public.sessions`). In a path `*` stops at a slash and `**` doesn't; after a word with a
+    /// colon `*` is any text.
     pub pattern: String,
     /// Why it is acceptable.
     pub because: String,
@@ -26,7 +27,16 @@ pub struct Exception {
 impl Exception {
     /// Whether a difference on this subject is accepted on this day.
     pub fn covers(&self, subject: &str, today: Date) -> bool {
-        today <= self.until && self.glob().is_ok_and(|glob| glob.is_match(subject))
+        today <= self.until && self.names(subject)
+    }
+
+    /// Whether a difference on this subject was accepted, and is no more on this day.
+    pub fn has_expired(&self, subject: &str, today: Date) -> bool {
+        today > self.until && self.names(subject)
+    }
+
+    fn names(&self, subject: &str) -> bool {
+        self.glob().is_ok_and(|glob| glob.is_match(subject))
     }
 
     /// The pattern, understood.

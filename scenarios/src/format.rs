@@ -1,6 +1,6 @@
 //! The formats of texts that the schema names, in one table: each is checked by the parser of its own type.
 
-use crate::{Name, Rate, Span};
+use crate::{Name, Rate, Share, Span};
 
 struct Format {
     /// Name in the schema.
@@ -15,7 +15,7 @@ struct Format {
     sample: &'static str,
 }
 
-const FORMATS: [Format; 5] = [
+const FORMATS: [Format; 6] = [
     Format {
         name: "span",
         called: "a length of time",
@@ -37,6 +37,13 @@ const FORMATS: [Format; 5] = [
         },
         example: "Write a whole number with its unit: `800KiB/s`, `50MiB/s`, `1GiB/s`.",
         sample: "50MiB/s",
+    },
+    Format {
+        name: "share",
+        called: "a share",
+        wrong: |text| text.parse::<Share>().err().map(|_| "is not a share"),
+        example: "Write whole percent, from `0%` to `100%`: `10%`.",
+        sample: "10%",
     },
     Format {
         name: "name",

@@ -6,7 +6,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{App, Check, Exception, Framework, Limits, Objectives, Schedule, Scratch, Seal, Source, Span, Vault};
+use crate::{
+    App, Check, Exception, Framework, History, Keep, Limits, Objectives, Schedule, Scratch, Seal, Source, Span, Vault,
+};
 
 /// One drill: what to restore, where, and what must hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +48,9 @@ pub struct Scenario {
     pub checks: Vec<Check>,
     /// What was promised, and where the promise is written.
     pub objectives: Objectives,
+    /// How the backup may differ from those of earlier runs.
+    #[serde(default)]
+    pub history: History,
     /// When the drill is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
@@ -55,6 +60,9 @@ pub struct Scenario {
     /// What the drill may take of the systems that it touches.
     #[serde(default)]
     pub limits: Limits,
+    /// How long the environment stays for people to look at.
+    #[serde(default)]
+    pub keep: Keep,
     /// Controls that this drill speaks to, by framework.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "crate::framework::by_framework")]

@@ -55,10 +55,18 @@ pub(crate) async fn create(cluster: &Cluster, captured: Option<&Database>) -> Re
 impl Fresh {
     fn miss(&mut self, locale: &str) {
         self.other_locale = true;
-        let statement =
-            format!("This host does not have{}; text sorts in another way than at the source.", locale.to_lowercase());
+        let remedy = name_of(locale).map_or_else(String::new, |name| format!(" {}", super::lacks::generate(name)));
+        let statement = format!(
+            "This host does not have{}; text sorts in another way than at the source.{remedy}",
+            locale.to_lowercase()
+        );
         self.notes.push(Note { subject: format!("database {}", self.name), statement });
     }
+}
+
+/// The system's locale in a clause that names one.
+fn name_of(clause: &str) -> Option<&str> {
+    clause.split_once("LC_COLLATE '")?.1.split('\'').next()
 }
 
 async fn run(client: &Client, sql: &str) -> std::result::Result<(), tokio_postgres::Error> {

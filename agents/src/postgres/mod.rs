@@ -2,6 +2,7 @@
 //! facts about a database that are captured on one side and observed on the other.
 
 pub(crate) mod base_backup;
+pub(crate) mod benign;
 pub(crate) mod canary;
 pub(crate) mod cancel;
 mod catalog;
@@ -13,6 +14,7 @@ pub(crate) mod dumps;
 pub(crate) mod facts;
 mod fingerprint;
 pub(crate) mod fresh;
+pub(crate) mod lacks;
 pub(crate) mod load;
 pub(crate) mod loads;
 mod manifest;

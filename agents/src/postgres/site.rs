@@ -47,12 +47,20 @@ impl Site {
     /// # Errors
     /// [`Kind::Refused`] where something is there already; I/O errors.
     pub(crate) fn make(cx: &Context, place: &Place, programs: Programs) -> Result<Self> {
-        let sockets = place.also.first().cloned().unwrap_or_else(|| place.folder.join("socket"));
-        let site = Self { folder: place.folder.clone(), sockets, account: account()?, programs };
+        let site = Self::of(place, programs)?;
         site.make_folders(&cx.run)?;
         let log = site.log();
         private_file(&log).map_err(|cause| Error::io("making", log.display(), cause))?;
         Ok(site)
+    }
+
+    /// The place where the folders are or will be.
+    ///
+    /// # Errors
+    /// As for [`account`].
+    pub(crate) fn of(place: &Place, programs: Programs) -> Result<Self> {
+        let sockets = place.also.first().cloned().unwrap_or_else(|| place.folder.join("socket"));
+        Ok(Self { folder: place.folder.clone(), sockets, account: account()?, programs })
     }
 
     /// The cluster's files.
@@ -139,6 +147,17 @@ fn private_file(path: &Path) -> std::io::Result<()> {
 /// The cluster's files below its folder.
 pub(crate) fn data(folder: &Path) -> PathBuf {
     folder.join("data")
+}
+
+/// Major version of the cluster below this folder.
+///
+/// # Errors
+/// I/O errors; [`Kind::Config`] if there is no cluster.
+pub(crate) fn major(folder: &Path) -> Result<u32> {
+    let file = data(folder).join("PG_VERSION");
+    let text = std::fs::read_to_string(&file).map_err(|cause| Error::io("reading", file.display(), cause))?;
+    let wrong = || Error::new(Kind::Config, format!("{} names no version", file.display()));
+    super::programs::major(&text).ok_or_else(wrong)
 }
 
 /// The account that servers run as: PostgreSQL refuses to run as root.

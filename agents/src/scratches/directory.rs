@@ -72,6 +72,10 @@ impl Scratch for DirectoryScratch {
         Ok(Box::new(DirectoryEnvironment { root, identity, databases, written, cached: AtomicU64::new(0) }))
     }
 
+    fn keeps(&self) -> bool {
+        true
+    }
+
     async fn release(&self, cx: &Context, place: &Place) -> Result<Removal> {
         let (run, place) = (cx.run.clone(), place.clone());
         on_thread(move || {

@@ -21,7 +21,9 @@ use crate::postgres::connection::wrong;
 use crate::postgres::programs::{self, Programs};
 use crate::postgres::site::{self, Site};
 use crate::postgres::{facts, fresh, stop};
-use crate::{Context, Database, Environment, Error, Format, Identity, Index, Kind, Mark, Place, Result, Scratch};
+use crate::{
+    Awake, Context, Database, Environment, Error, Format, Identity, Index, Kind, Mark, Place, Result, Scratch,
+};
 
 const LOADING: [&str; 3] = ["postgres", "initdb", "pg_restore"];
 const RECOVERING: [&str; 1] = ["postgres"];
@@ -143,11 +145,30 @@ impl Scratch for PostgresScratch {
         Ok(Box::new(PhysicalEnvironment::new(site, self.settings.clone(), self.jobs)?))
     }
 
-    async fn release(&self, cx: &Context, place: &Place) -> Result<Removal> {
-        let mark = Mark::of(&cx.run);
-        if mark.is_on(&place.folder) {
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    async fn rest(&self, cx: &Context, place: &Place) -> Result<()> {
+        if Mark::of(&cx.run).is_on(&place.folder) {
             stop::stop(cx, &site::data(&place.folder)).await?;
         }
+        Ok(())
+    }
+
+    async fn wake(&self, cx: &Context, place: &Place, facts: &BTreeMap<String, String>) -> Result<Awake> {
+        let (Some(user), Some(database)) = (facts.get("PGUSER"), facts.get("PGDATABASE")) else {
+            return Ok(Awake::default());
+        };
+        let major = site::major(&place.folder)?;
+        let programs = Programs::of_major(cx, self.bin.as_deref(), &RECOVERING, major).await?;
+        let cluster = Cluster::start(cx, Site::of(place, programs)?, (user, database), START).await?;
+        Ok(Awake::running(cluster))
+    }
+
+    async fn release(&self, cx: &Context, place: &Place) -> Result<Removal> {
+        let mark = Mark::of(&cx.run);
+        self.rest(cx, place).await?;
         let folders = place.also.iter().chain([&place.folder]);
         let removed: Vec<Result<Removal>> = folders.map(|folder| mark.remove_folder(folder)).collect();
         let removed: Result<Vec<Removal>> = removed.into_iter().collect();

@@ -9,7 +9,7 @@ use rustix::fs::FileType;
 use crate::mark::Removal;
 use crate::stream::on_thread;
 use crate::tree::{self, Rules, Tree, Walk};
-use crate::{Canary, Captured, Context, Error, Estimate, Identity, Kind, Result, SealWriter, Source};
+use crate::{Canary, Captured, Context, Error, Estimate, Identity, Kind, Result, SealWriter, Source, sqlite};
 
 /// Bytes that a path takes in an archive beside its content.
 const HEADERS: u64 = 1_024;
@@ -86,6 +86,12 @@ impl Source for DirectorySource {
     async fn estimate(&self, cx: &Context) -> Result<Estimate> {
         let (cx, tree) = (cx.clone(), self.tree.clone());
         on_thread(move || estimate(&cx, &tree)).await
+    }
+
+    async fn copied_bytes(&self, _cx: &Context) -> Result<u64> {
+        // One that isn't there is for the capture to tell.
+        let lengths = self.tree.sqlite.iter().filter_map(|path| sqlite::length(&self.tree.root.join(path)).ok());
+        Ok(lengths.max().unwrap_or_default())
     }
 
     async fn plant(&self, _cx: &Context, canary: &Canary) -> Result<()> {

@@ -48,11 +48,12 @@ impl Source for SqliteSource {
     }
 
     async fn estimate(&self, _cx: &Context) -> Result<Estimate> {
-        let length = |path: &Path| std::fs::metadata(path).map(|meta| meta.len());
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
-        let bytes = length(&self.path).map_err(|cause| self.looking(cause))? + length(Path::new(&log)).unwrap_or(0);
+        let bytes = sqlite::length(&self.path).map_err(|cause| self.looking(cause))?;
         Ok(Estimate { stream_bytes: bytes + AROUND, restored_bytes: bytes, items: 1 })
+    }
+
+    async fn copied_bytes(&self, _cx: &Context) -> Result<u64> {
+        sqlite::length(&self.path).map_err(|cause| self.looking(cause))
     }
 
     async fn plant(&self, _cx: &Context, canary: &Canary) -> Result<()> {

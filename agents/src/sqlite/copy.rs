@@ -63,6 +63,15 @@ pub(crate) fn copy(cx: &Context, path: &Path, name: &str) -> Result<Copied> {
     Ok(Copied { file: temporary.into_file().into(), size, mtime_ns, database })
 }
 
+/// Bytes that a copy of the database at `path` may take: what waits in its log is in the copy too.
+///
+/// # Errors
+/// I/O errors.
+pub(crate) fn length(path: &Path) -> std::io::Result<u64> {
+    let log = std::fs::metadata(connect::beside(path, "-wal")).map_or(0, |log| log.len());
+    Ok(std::fs::metadata(path)?.len().saturating_add(log))
+}
+
 /// Removes the copies that a capture left in its run's folder when it was killed, with SQLite's own files beside them.
 ///
 /// # Errors

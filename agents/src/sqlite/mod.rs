@@ -13,7 +13,7 @@ mod time;
 mod tests;
 
 pub(crate) use canary::{plant_canary, seen_canary, unplant_canary};
-pub(crate) use copy::copy;
 pub use copy::remove_copies;
+pub(crate) use copy::{copy, length};
 pub(crate) use facts::observe;
 pub(crate) use query::{newest, query};

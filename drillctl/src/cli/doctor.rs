@@ -7,6 +7,7 @@ use drill_agents::seal::Keys;
 use drill_agents::{
     Clock, Context, Error, Identity, Kind, Limits, Note, Secrets, Vault, repositories, scratches, sources,
 };
+use drill_reports::amount;
 use drill_scenarios::{Scenario, Seal};
 use owo_colors::OwoColorize;
 use rustix::fs::Access;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use super::{Ended, Options, say, say_json};
 use crate::failure::{Failure, USAGE};
 use crate::plan::ScenarioFile;
+use crate::reservation::Reserved;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -33,6 +35,7 @@ struct Finding {
 
 pub(super) async fn doctor(options: &Options, arguments: &Arguments) -> Ended {
     let mut findings = vec![host(options)];
+    findings.extend(options.reserved()?.iter().flat_map(reserved));
     for path in &arguments.scenarios {
         match ScenarioFile::read(path) {
             Ok(file) => scenario(options, file, &mut findings).await?,
@@ -57,6 +60,16 @@ fn host(options: &Options) -> Finding {
         Ok(format!("{} can be written", folder.display()))
     });
     Finding::new("state folder".into(), found)
+}
+
+/// What a run at work has reserved.
+fn reserved(reserved: &Reserved) -> impl Iterator<Item = Finding> {
+    let parts = reserved.parts.iter().filter(|part| part.bytes > 0);
+    parts.map(|part| {
+        let (bytes, purpose) = (amount::bytes(part.bytes), part.purpose.words());
+        let found = format!("run {} has reserved {bytes} for the {purpose} in {}", reserved.run, part.folder.display());
+        Finding::new("space".into(), Ok(found))
+    })
 }
 
 /// Looks at every part of a scenario, whatever the others say.

@@ -4,6 +4,7 @@
 mod check;
 mod console;
 mod doctor;
+mod env;
 mod generate;
 mod keys;
 mod kinds;
@@ -24,6 +25,7 @@ use owo_colors::OwoColorize;
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::reservation::{self, Reserved};
 use crate::store::Store;
 
 /// What a command ends with: an exit code, or why it could not do its work.
@@ -78,6 +80,9 @@ enum Command {
     Show(show::Arguments),
     /// Remove what killed runs have left behind
     Sweep,
+    /// List, enter and release the environments that stay for people to look at
+    #[command(subcommand)]
+    Env(env::Command),
     /// List the kinds of sources, vaults, scratches and probes, and their fields
     Kinds(kinds::Arguments),
     /// Print the JSON Schema of scenarios, which editors use, or of records
@@ -126,6 +131,7 @@ async fn dispatch(cli: &Cli) -> Ended {
         Command::List(arguments) => list::list(options, arguments),
         Command::Show(arguments) => show::show(options, arguments),
         Command::Sweep => sweep::sweep(options).await,
+        Command::Env(command) => env::env(options, command).await,
         Command::Kinds(arguments) => kinds::kinds(options, arguments),
         Command::Schema(arguments) => generate::schema(arguments),
         Command::Keys(command) => keys::keys(options, command),
@@ -140,6 +146,14 @@ impl Options {
     /// The state folder, opened.
     fn store(&self) -> Result<Store, Failure> {
         Store::open(&self.state_folder()?)
+    }
+
+    /// What runs at work have reserved. Makes no folder.
+    fn reserved(&self) -> Result<Vec<Reserved>, Failure> {
+        match Store::existing(&self.state_folder()?)? {
+            Some(store) => reservation::reserved(&store, ""),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn state_folder(&self) -> Result<PathBuf, Failure> {

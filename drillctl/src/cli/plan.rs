@@ -11,6 +11,7 @@ use super::{Ended, Options, say, say_json};
 use crate::failure::Failure;
 use crate::host;
 use crate::plan::{Adoption, Choice, Forecast, Origin, Pick, Plan, ScenarioFile};
+use crate::space::{self, Space};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -35,26 +36,21 @@ pub(super) async fn plan(options: &Options, arguments: &Arguments) -> Ended {
     let cx = Context::new("planned", &folder, clock, secrets.clone()).limited(limits);
     let plan = build(&cx, file).await.map_err(|failure| failure.scrubbed(&secrets));
     repositories::remove_notes(&folder)?;
-    let plan = plan?;
+    let mut plan = plan?;
+    space::admit(&mut plan.forecast.space, &options.reserved()?)?;
     let planned = Planned { scenario: plan.scenario().name.as_str(), steps: steps(&plan), forecast: &plan.forecast };
     if options.json {
         say_json(&planned);
     } else {
         say(format_args!("{} ({})", plan.scenario().title, planned.scenario));
         planned.steps.iter().enumerate().for_each(|(at, step)| say(format_args!("{:>3}. {step}", at + 1)));
-        planned.forecast.space.iter().for_each(|space| {
-            let (needed, free) = (bytes(space.needed), bytes(space.free));
-            say(format_args!(
-                "     space for the {}: {needed} of {free} free in {}",
-                space.purpose,
-                space.folder.display()
-            ));
-        });
+        planned.forecast.space.iter().for_each(|space| say(format_args!("     {}", room(space))));
         let warnings = match &plan.origin {
             Origin::Own(own) => own.keys.warnings(),
             Origin::Adopted(_) => &[],
         };
-        warnings.iter().for_each(|note| say(format_args!("     note: {}: {}", note.subject, note.statement)));
+        let notes = warnings.iter().cloned().chain(plan.forecast.note());
+        notes.for_each(|note| say(format_args!("     note: {}: {}", note.subject, note.statement)));
     }
     Ok(0)
 }
@@ -71,7 +67,7 @@ fn origin(plan: &Plan) -> Vec<String> {
     let (kind, forecast) = (plan.scenario().source.kind(), &plan.forecast);
     match &plan.origin {
         Origin::Own(own) => vec![
-            format!("Capture the {kind} source: about {}, {} items", bytes(forecast.stream_bytes), forecast.items),
+            format!("Capture the {kind} source: {}", extent(forecast)),
             format!("Seal it to {} and store it in {}", own.keys.recipients().join(", "), own.vault.location()),
         ],
         Origin::Adopted(Adoption { repository, pick: Pick::Nothing }) => {
@@ -88,6 +84,22 @@ fn origin(plan: &Plan) -> Vec<String> {
     }
 }
 
+fn extent(forecast: &Forecast) -> String {
+    match forecast.known {
+        true => format!("about {}, {} items", bytes(forecast.stream_bytes), forecast.items),
+        false => "how much there is isn't known beforehand".into(),
+    }
+}
+
+fn room(space: &Space) -> String {
+    let (needed, free, purpose) = (bytes(space.needed), bytes(space.free), space.purpose.words());
+    let reserved = match space.reserved_by.as_slice() {
+        [] => String::new(),
+        runs => format!(", {} of it reserved by run {}", bytes(space.reserved), runs.join(" and run ")),
+    };
+    format!("space for the {purpose}: {needed} of {free} free in {}{reserved}", space.folder.display())
+}
+
 /// What would happen, in sentences.
 fn steps(plan: &Plan) -> Vec<String> {
     let scenario = plan.scenario();
@@ -95,7 +107,10 @@ fn steps(plan: &Plan) -> Vec<String> {
     let mut steps = origin(plan);
     steps.extend([
         format!("Provision a {} scratch in {}", scenario.scratch.kind(), plan.place.folder.display()),
-        format!("Restore: about {}", bytes(forecast.restored_bytes)),
+        match forecast.known {
+            true => format!("Restore: about {}", bytes(forecast.restored_bytes)),
+            false => "Restore".into(),
+        },
         format!(
             "Verify: compare {}",
             match scenario.verify.level {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use drill_agents::{Account, Clock, Context, Limits, Vault};
@@ -13,10 +14,12 @@ use drill_scenarios::Select;
 use super::console::Console;
 use super::stop::Signals;
 use super::{Ended, Options, say, tell};
-use crate::engine::{self, Circumstances};
+use crate::engine::{self, Circumstances, Earlier};
 use crate::failure::Failure;
 use crate::journal::{Journal, write_whole};
+use crate::monitor::Monitor;
 use crate::plan::{Choice, Plan, ScenarioFile};
+use crate::reservation::Reservation;
 use crate::store::{RunFolder, Store, is_run_id};
 use crate::{host, publish};
 
@@ -46,26 +49,39 @@ pub(super) async fn run(options: &Options, arguments: &Arguments) -> Ended {
     cx.low_memory = options.low_memory;
     let nonce = host::nonce::<16>();
     let prepared = tokio::select! {
-        prepared = prepare(&cx, &store, file, arguments, &nonce) => prepared,
+        prepared = prepare(&cx, &store, file, (arguments, &nonce)) => prepared,
         by = signals.next() => Err(Failure::interrupted(by)),
     };
-    let plan = prepared.map_err(|failure| {
+    let (plan, reservation) = prepared.map_err(|failure| {
         // Nothing was done, so nothing is to be remembered.
         let _ = std::fs::remove_dir_all(&folder.path);
         failure.scrubbed(&secrets)
     })?;
-    let about = circumstances(&cx, &plan, arguments, nonce).await;
-    let record = execute(options, &cx, &plan, about, signals).await.map_err(|failure| failure.scrubbed(&secrets))?;
+    let about = circumstances(&cx, &plan, &store, (arguments, nonce)).await?;
+    let executed = execute(options, &cx, &plan, about, (reservation, signals)).await;
+    let record = executed.map_err(|failure| failure.scrubbed(&secrets))?;
     conclude(options, &folder, &record);
     Ok(record.exit_code())
 }
 
+/// The plan, with the room that it needs reserved.
 async fn prepare(
     cx: &Context,
     store: &Store,
     file: ScenarioFile,
-    arguments: &Arguments,
-    nonce: &str,
+    asked: (&Arguments, &str),
+) -> Result<(Plan, Arc<Reservation>), Failure> {
+    let folder = RunFolder { run: cx.run.clone(), path: cx.folder.clone() };
+    let mut plan = plan(cx, store, file, asked).await?;
+    let reservation = Reservation::make(store, &folder, &mut plan.forecast.space).await?;
+    Ok((plan, reservation))
+}
+
+async fn plan(
+    cx: &Context,
+    store: &Store,
+    file: ScenarioFile,
+    (arguments, nonce): (&Arguments, &str),
 ) -> Result<Plan, Failure> {
     match (file.scenario.source.select(), &arguments.snapshot) {
         (None, None) => Plan::own(cx, file, Choice::Capture).await,
@@ -142,29 +158,39 @@ async fn execute(
     cx: &Context,
     plan: &Plan,
     about: Circumstances,
-    signals: Signals,
+    (reservation, signals): (Arc<Reservation>, Signals),
 ) -> Result<Record, Failure> {
     let folder = RunFolder { run: cx.run.clone(), path: cx.folder.clone() };
     let path = folder.scenario();
     write_whole(&path, plan.file.text.as_bytes()).map_err(|cause| Failure::io("writing", path.display(), cause))?;
     let console = Console::new(options);
-    let journal = Journal::create(&folder.journal(), cx.clock.clone(), cx.secrets.clone(), console.clone())?;
+    let monitors: Arc<dyn Monitor> = Arc::new(vec![console.clone() as Arc<dyn Monitor>, reservation.clone()]);
+    let journal = Journal::create(&folder.journal(), cx.clock.clone(), cx.secrets.clone(), monitors)?;
     let watching = tokio::spawn(signals.watch(cx.clone(), journal.clone()));
+    let following = tokio::spawn(reservation.follow(cx.progress.clone()));
     let result = console.during(&cx.progress, engine::run(cx, plan, &journal, about)).await;
     watching.abort();
+    following.abort();
     let record = result.map_err(Failure::in_a_run)?;
     publish::publish(&folder, &record).map_err(Failure::in_a_run)?;
     Ok(record)
 }
 
-async fn circumstances(cx: &Context, plan: &Plan, arguments: &Arguments, nonce: String) -> Circumstances {
+async fn circumstances(
+    cx: &Context,
+    plan: &Plan,
+    store: &Store,
+    (arguments, nonce): (&Arguments, String),
+) -> Result<Circumstances, Failure> {
     let by = arguments.by.clone().unwrap_or_else(|| Account::current().name);
-    Circumstances {
+    let (records, unreadable) = store.earlier(plan.scenario().name.as_str())?;
+    Ok(Circumstances {
         tool: host::tool(),
         host: host::host(),
         trigger: Trigger { kind: TriggerKind::Manual, by, due: None, nonce },
         git_revision: host::git_revision(cx, &plan.file.path).await,
-    }
+        earlier: Earlier { records, unreadable },
+    })
 }
 
 fn conclude(options: &Options, folder: &RunFolder, record: &Record) {

@@ -34,6 +34,14 @@ impl Signals {
         }
     }
 
+    /// Waits for one that no terminal sends to a program that asks for it: interrupts are left to the program in front.
+    pub(super) async fn next_but_interrupts(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
+
     /// Waits for signals while a run is at work.
     pub(super) async fn watch(mut self, cx: Context, journal: Journal) {
         let by = self.next().await;

@@ -6,12 +6,12 @@ use drill_scenarios::Level;
 
 use super::recovery::Backup;
 use super::results::{judged, passed};
-use super::{Engine, Stop};
+use super::{Engine, Stop, history};
 use crate::host;
 use crate::plan::{Choice, Origin};
 
 /// Id of the check that compares all of the content.
-pub(super) const CONTENT: &str = "content";
+const CONTENT: &str = "content";
 
 /// Compares the environment with the snapshot's index.
 pub(super) async fn verify(
@@ -27,7 +27,11 @@ pub(super) async fn verify(
     if let Some((at, by)) = environment.newest(cx, how, observed.as_ref()).await? {
         engine.journal.append(Event::NewestFound { at, by })?;
     }
-    Ok(())
+    let counted = match observed {
+        Some(observed) => observed,
+        None => environment.observe(cx, backup.index(), Level::Count).await?,
+    };
+    history::hold(engine, &counted)
 }
 
 /// Holds what is in the environment against what was captured. Where nothing is known of that, as for a dump that another
@@ -79,6 +83,14 @@ async fn canary(engine: &Engine<'_>, environment: &dyn Environment) -> Result<()
         }
     }
     Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
+}
+
+/// Whether all of the content was compared with what was captured.
+pub(super) fn compared(engine: &Engine<'_>) -> bool {
+    engine.journal.entries().iter().any(|entry| match &entry.event {
+        Event::Checked(check) => check.id == CONTENT && check.level == Assurance::ContentEqual,
+        _ => false,
+    })
 }
 
 /// How much is known of what went in, and so can be compared.

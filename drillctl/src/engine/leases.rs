@@ -1,6 +1,7 @@
 //! The leases of a run: each is on disk before the thing is made, and stays open until the thing is gone.
 
-use drill_reports::{Entry, Event, Lease, LeaseEnd};
+use drill_reports::{Entry, Event, Lease, LeaseEnd, Room};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -25,8 +26,8 @@ impl Leases {
         Self { journal, open: Vec::new(), taken: 0 }
     }
 
-    /// Those that a journal left open.
-    pub(crate) fn left_open(journal: Journal, entries: &[Entry]) -> Self {
+    /// Those that a journal left open, but for those that are prolonged beyond `now`.
+    pub(crate) fn left_open(journal: Journal, entries: &[Entry], now: Timestamp) -> Self {
         let mut leases = Self::new(journal);
         for entry in entries {
             match &entry.event {
@@ -34,6 +35,7 @@ impl Leases {
                     leases.taken += 1;
                     leases.open.push(lease.clone());
                 }
+                Event::LeaseProlonged { id, until, .. } if *until > now => leases.open.retain(|lease| lease.id != *id),
                 Event::LeaseEnded { id, .. } => leases.open.retain(|lease| lease.id != *id),
                 _ => {}
             }
@@ -58,12 +60,23 @@ impl Leases {
         self.journal.append(Event::LeaseEnded { id: id.into(), how })
     }
 
+    /// The thing stays until then; whoever sweeps after that removes it.
+    pub(crate) fn prolong(&mut self, id: &str, until: Timestamp, room: Room) -> Result<(), Failure> {
+        self.open.retain(|lease| lease.id != id);
+        self.journal.append(Event::LeaseProlonged { id: id.into(), until, room })
+    }
+
     /// The thing is gone, or it could not be removed: then the duty stays open.
     pub(crate) fn settle(&mut self, id: &str, end: drill_agents::Result<LeaseEnd>) -> Result<(), Failure> {
         match end {
             Ok(how) => self.end(id, how),
             Err(error) => self.journal.append(Event::LeaseStuck { id: id.into(), error: error.chain() }),
         }
+    }
+
+    /// The open lease of this kind, if there is one.
+    pub(crate) fn of_kind(&self, kind: &str) -> Option<Lease> {
+        self.open.iter().find(|lease| lease.kind == kind).cloned()
     }
 
     /// What is still open, the last taken first: the order of release.

@@ -6,6 +6,8 @@
 mod adopted;
 mod backup;
 mod checks;
+mod history;
+mod keep;
 mod leases;
 mod probing;
 mod recovery;
@@ -16,8 +18,10 @@ use std::time::Duration;
 
 use drill_agents::{Context, Error, Kind, Note};
 use drill_reports::{
-    Event, Host, Phase, Promises, Record, RunStarted, ScenarioFacts, Scope, Severity, Stage, StageEnd, Tool, Trigger,
+    Event, Host, Phase, Promises, Record, Room, RunStarted, ScenarioFacts, Scope, Severity, Stage, StageEnd, Tool,
+    Trigger,
 };
+use drill_scenarios::Scenario;
 
 use crate::failure::Failure;
 use crate::journal::Journal;
@@ -37,6 +41,9 @@ pub(crate) struct Engine<'a> {
     journal: &'a Journal,
     leases: Leases,
     nonce: String,
+    earlier: Earlier,
+    /// How to find the way in the environment, once there is one.
+    room: Option<Room>,
 }
 
 /// Why the line ended before its end. What there is to say is in the journal already.
@@ -60,13 +67,29 @@ pub(crate) struct Circumstances {
     pub(crate) host: Host,
     pub(crate) trigger: Trigger,
     pub(crate) git_revision: Option<String>,
+    /// What came before it.
+    pub(crate) earlier: Earlier,
+}
+
+/// Earlier runs of the same scenario.
+#[derive(Default)]
+pub(crate) struct Earlier {
+    /// Those that passed.
+    pub(crate) records: Vec<Record>,
+    /// Those of any scenario whose journals can't be read.
+    pub(crate) unreadable: Vec<String>,
 }
 
 /// Runs the plan and returns the record folded from the journal.
-pub(crate) async fn run(cx: &Context, plan: &Plan, journal: &Journal, about: Circumstances) -> Result<Record, Failure> {
-    let nonce = about.trigger.nonce.clone();
+pub(crate) async fn run(
+    cx: &Context,
+    plan: &Plan,
+    journal: &Journal,
+    mut about: Circumstances,
+) -> Result<Record, Failure> {
+    let (nonce, earlier) = (about.trigger.nonce.clone(), std::mem::take(&mut about.earlier));
     journal.append(Event::RunStarted(Box::new(started(cx, plan, about))))?;
-    let mut engine = Engine { cx, plan, journal, leases: Leases::new(journal.clone()), nonce };
+    let mut engine = Engine { cx, plan, journal, leases: Leases::new(journal.clone()), nonce, earlier, room: None };
     let line = engine.line().await;
     cx.cancel.cancel();
     let released = engine.release().await;
@@ -82,6 +105,9 @@ impl Engine<'_> {
     /// The order of the stages.
     async fn line(&mut self) -> Result<(), Halt> {
         self.note(self.cx.limits.note().as_slice())?;
+        if let Some(Note { subject, statement }) = self.plan.forecast.note() {
+            self.journal.append(Event::Noted { severity: Severity::Info, subject, statement })?;
+        }
         let plan = self.plan;
         let chosen = match &plan.origin {
             Origin::Own(own) => There::Own(own, self.own(own).await?),
@@ -152,7 +178,10 @@ impl Engine<'_> {
         let told =
             self.journal.append(Event::StageStarted { stage: Stage::Release, deadline_secs: deadline.as_secs() });
         let began = cx.clock.elapsed();
-        let work = release_all(&cx, self.plan.scenario(), &mut self.leases);
+        let work = async {
+            keep::keep(self, &cx).await?;
+            release_all(&cx, self.plan.scenario(), &mut self.leases).await
+        };
         let end = match tokio::time::timeout(deadline, work).await {
             Ok(done) => told.and(done).map(|()| StageEnd::Done)?,
             Err(_) => {
@@ -244,7 +273,7 @@ fn started(cx: &Context, plan: &Plan, about: Circumstances) -> RunStarted {
         trigger: about.trigger,
         scope: Scope {
             covered: scenario.source.covers(),
-            excluded: scenario.exclusions.iter().cloned().chain(scenario.source.left_out()).collect(),
+            excluded: excluded(scenario),
             data_class: scenario.data_class.clone(),
             sampling: None,
         },
@@ -262,6 +291,12 @@ fn started(cx: &Context, plan: &Plan, about: Circumstances) -> RunStarted {
         kinds: plan.kinds(),
         source: told(&plan.source_identity),
     }
+}
+
+/// What the scenario leaves out, in its own words and by its settings.
+fn excluded(scenario: &Scenario) -> Vec<String> {
+    let by_settings = scenario.source.left_out().into_iter().chain(scenario.history.left_out());
+    scenario.exclusions.iter().cloned().chain(by_settings).collect()
 }
 
 /// An identity in the words of the record.

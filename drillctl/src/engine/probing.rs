@@ -10,7 +10,7 @@ use drill_reports::{Assurance, CheckResult, Event, Outcome, Phase, amount};
 use drill_scenarios::{Check, Judgement, Probe, describe};
 use jiff::Timestamp;
 
-use super::checks::CONTENT;
+use super::checks::compared;
 use super::leases::PROCESS;
 use super::results::passed;
 use super::{Engine, Stop};
@@ -174,13 +174,6 @@ impl Look<'_> {
             Probe::Sql(_) | Probe::Command(_) | Probe::File(_) => Assurance::Restores,
         }
     }
-}
-
-fn compared(engine: &Engine<'_>) -> bool {
-    engine.journal.entries().iter().any(|entry| match &entry.event {
-        Event::Checked(check) => check.id == CONTENT && check.level == Assurance::ContentEqual,
-        _ => false,
-    })
 }
 
 /// The instant that the drill took as the failure.

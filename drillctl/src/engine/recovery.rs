@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use drill_agents::seal::{Located, locate};
-use drill_agents::{Environment, Error, Index, Kind, Restored};
+use drill_agents::{Environment, Error, Index, Kind, Lack, Restored};
 use drill_reports::{CheckResult, EnvironmentFacts, Event, Phase, amount};
 
 use super::adopted::{self, Found};
 use super::backup::Stored;
 use super::leases::ENVIRONMENT;
-use super::results::{blamed, intact, judged, opens, restores};
-use super::{Engine, Stop, told};
+use super::results::{blamed, intact, is_accepted, judged, opens, restores};
+use super::{Engine, Stop, keep, told};
 use crate::failure::Failure;
 use crate::plan::Own;
 
@@ -66,6 +66,8 @@ pub(super) async fn provision<'a>(
         isolation: environment.isolation(),
     };
     engine.journal.append(Event::EnvironmentReady(Box::new(facts)))?;
+    engine.room = Some(keep::room(&*environment));
+    must_not_lack(engine, environment.lacks(cx, backup.index()).await?)?;
     Ok((backup, environment))
 }
 
@@ -86,11 +88,14 @@ pub(super) async fn restore(
     backup: &Backup<'_>,
     environment: &mut dyn Environment,
 ) -> Result<(), Stop> {
-    let (restored, took) = match backup {
-        Backup::Own(located) => own(engine, located, environment).await?,
-        Backup::Adopted(found) => adopted::restore(engine, found, environment).await?,
+    let restored = match backup {
+        Backup::Own(located) => own(engine, located, environment).await,
+        Backup::Adopted(found) => adopted::restore(engine, found, environment).await,
     };
+    engine.room = Some(keep::room(environment));
+    let (restored, took) = restored?;
     engine.note(&restored.notes)?;
+    must_not_lack(engine, lacking(environment, &restored))?;
     complaints(engine, &restored, took.as_secs_f64())
 }
 
@@ -125,6 +130,29 @@ fn proved(engine: &Engine<'_>, located: &Located, secs: f64) -> Result<(), Failu
     let opens = CheckResult { observed: format!("opened with {}", located.opened_with()), secs, ..opens() };
     engine.journal.append(Event::Checked(Box::new(intact)))?;
     engine.journal.append(Event::Checked(Box::new(opens)))
+}
+
+/// Complaints that say only what this host lacks.
+fn lacking(environment: &dyn Environment, restored: &Restored) -> Vec<Lack> {
+    let lack = |line: &String| {
+        let remedy = environment.remedy(line)?;
+        Some(Lack { subject: format!("restore:{line}"), statement: line.clone(), remedy })
+    };
+    restored.complaints.iter().filter_map(lack).collect()
+}
+
+/// Where the host lacks something that nobody has accepted to be missing, what is missing in the restored data says nothing about the
+/// backup: the drill ends without an answer.
+fn must_not_lack(engine: &Engine<'_>, lacks: Vec<Lack>) -> Result<(), Stop> {
+    let open: Vec<Lack> = lacks.into_iter().filter(|lack| !is_accepted(engine, &lack.subject)).collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    let statements: Vec<&str> = open.iter().map(|lack| lack.statement.as_str()).collect();
+    let mut remedies: Vec<&str> = open.iter().map(|lack| lack.remedy.as_str()).collect();
+    remedies.dedup();
+    let message = format!("this host lacks what the restored data needs: {}", statements.join("; "));
+    Err(Error::new(Kind::Config, message).hint(remedies.join(" ")).into())
 }
 
 /// What the restoring program complained about is a difference, unless an exception covers it.

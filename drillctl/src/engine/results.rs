@@ -2,6 +2,8 @@
 
 use drill_agents::{Error, Kind};
 use drill_reports::{Assurance, CheckResult, Difference, Event, Outcome, amount};
+use drill_scenarios::Exception;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::{Engine, Stop};
@@ -67,16 +69,10 @@ pub(super) fn judged(
     found: Vec<(String, String)>,
     observed: &str,
 ) -> CheckResult {
-    let today = engine.cx.clock.now().to_zoned(TimeZone::UTC).date();
+    let today = today(engine);
     let exceptions = &engine.plan.scenario().exceptions;
-    let differences: Vec<Difference> = found
-        .into_iter()
-        .map(|(subject, statement)| {
-            let accepted = exceptions.iter().find(|exception| exception.covers(&subject, today));
-            let accepted = accepted.map(|e| format!("{}, until {}, because {}", e.owner, e.until, e.because));
-            Difference { subject, statement, accepted }
-        })
-        .collect();
+    let difference = |(subject, statement)| difference(exceptions, today, subject, statement);
+    let differences: Vec<Difference> = found.into_iter().map(difference).collect();
     let total = differences.len();
     let (open, accepted): (Vec<_>, Vec<_>) = differences.into_iter().partition(|d| d.accepted.is_none());
     let observed = match (open.len(), accepted.len()) {
@@ -92,4 +88,24 @@ pub(super) fn judged(
         differences_total: total as u64,
         ..check
     }
+}
+
+/// Whether somebody accepts a difference on this subject today.
+pub(super) fn is_accepted(engine: &Engine<'_>, subject: &str) -> bool {
+    engine.plan.scenario().exceptions.iter().any(|exception| exception.covers(subject, today(engine)))
+}
+
+fn today(engine: &Engine<'_>) -> Date {
+    engine.cx.clock.now().to_zoned(TimeZone::UTC).date()
+}
+
+/// A difference, and who accepts it; or who did, until a day that is over.
+fn difference(exceptions: &[Exception], today: Date, subject: String, mut statement: String) -> Difference {
+    let accepted = exceptions.iter().find(|exception| exception.covers(&subject, today));
+    let accepted = accepted.map(|e| format!("{}, until {}, because {}", e.owner, e.until, e.because));
+    let expired = exceptions.iter().filter(|exception| exception.has_expired(&subject, today));
+    if let (None, Some(last)) = (&accepted, expired.max_by_key(|exception| exception.until)) {
+        statement.push_str(&format!("; {} accepted it until {}, which is over", last.owner, last.until));
+    }
+    Difference { subject, statement, accepted }
 }

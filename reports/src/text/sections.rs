@@ -255,6 +255,9 @@ pub(super) fn release(page: &mut Page, record: &Record) {
     for kept in &release.kept {
         page.hanging("  · ", 4, &format!("kept: {kept}"), None);
     }
+    for held in &release.held {
+        page.hanging("  · ", 4, &format!("stays until {}: {}", instant(held.until), held.what), None);
+    }
     for leaked in &release.leaked {
         let lead = format!("  {} ", page.paint(Style::Bad, "✘"));
         page.hanging(&lead, 4, &format!("left behind: {leaked}"), None);

@@ -4,6 +4,7 @@
 mod adopted;
 mod check;
 mod exception;
+mod history;
 mod objectives;
 mod schedule;
 mod seal;
@@ -28,6 +29,7 @@ pub(crate) fn check(scenario: &Scenario, tree: &Node) -> Vec<Finding> {
     seal::check(&mut rules);
     check::check(&mut rules);
     objectives::check(&mut rules);
+    history::check(&mut rules);
     schedule::check(&mut rules);
     exception::check(&mut rules);
     rules.findings

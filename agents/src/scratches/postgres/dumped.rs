@@ -13,10 +13,10 @@ use crate::postgres::cancel::unless_stopped;
 use crate::postgres::connection::wrong;
 use crate::postgres::fresh::Fresh;
 use crate::postgres::loads::{self, Restoring};
-use crate::postgres::{facts, load};
+use crate::postgres::{benign, facts, lacks, load};
 use crate::process::Program;
 use crate::{
-    CanarySeen, Context, Database, Environment, Format, Identity, Index, Note, OpenReader, Restored, Result, Rows,
+    CanarySeen, Context, Database, Environment, Format, Identity, Index, Lack, Note, OpenReader, Restored, Result, Rows,
 };
 
 /// A throw-away cluster with one database to load into.
@@ -99,6 +99,15 @@ impl Environment for DumpedEnvironment {
         self.server.facts()
     }
 
+    async fn lacks(&self, _: &Context, index: &Index) -> Result<Vec<Lack>> {
+        let Some(captured) = index.databases.first() else { return Ok(Vec::new()) };
+        lacks::of_host(&self.server.session().await?, captured, self.server.cluster.programs().major).await
+    }
+
+    fn remedy(&self, complaint: &str) -> Option<String> {
+        lacks::remedy(complaint, self.server.cluster.programs().major)
+    }
+
     async fn restore(&mut self, cx: &Context, index: &Index, stream: OpenReader) -> Result<Restored> {
         let captured = index.databases.first();
         let loaded = unless_stopped(cx, self.load(cx, index, stream)).await;
@@ -111,7 +120,10 @@ impl Environment for DumpedEnvironment {
         };
         unless_stopped(cx, analysing).await?;
         cx.timings.loaded(cx.clock.elapsed().saturating_sub(began));
-        Ok(Restored { complaints, notes: self.notes(captured) })
+        let (benign, complaints): (Vec<_>, Vec<_>) =
+            complaints.into_iter().partition(|complaint| benign::reason(complaint).is_some());
+        let notes = benign.iter().filter_map(passed_over).chain(self.notes(captured)).collect();
+        Ok(Restored { complaints, notes })
     }
 
     async fn observe(&self, cx: &Context, index: &Index, level: Level) -> Result<Index> {
@@ -149,4 +161,10 @@ impl Environment for DumpedEnvironment {
     async fn query(&self, _: &Context, sql: &str, _: Option<&Path>) -> Result<Rows> {
         self.server.query(sql).await
     }
+}
+
+/// A message that says nothing about the backup, and why.
+fn passed_over(message: &String) -> Option<Note> {
+    let reason = benign::reason(message)?;
+    Some(Note { subject: "pg_restore".into(), statement: format!("It said `{message}`. {reason}") })
 }

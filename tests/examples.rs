@@ -105,6 +105,19 @@ fn the_programs_archive_of_the_example_is_drilled_under_its_passphrase() {
 }
 
 #[test]
+fn the_app_of_the_example_reaches_nobody_from_its_sandbox_and_the_report_says_whom_it_tried() {
+    let world = checkout("sandbox.yaml");
+    let record = passes(&world, "sandbox.yaml", &[]);
+    let told = record["findings"].to_string();
+    for tried in ["reach 192.0.2.25:25 (smtp)", "reach 198.51.100.7:443 (https)", "look up the name hooks.example.org"]
+    {
+        assert!(told.contains(tried), "{tried}: {told}");
+    }
+    let isolation = record["environment"]["isolation"].to_string();
+    assert!(isolation.contains("1.5 processors (cgroup") || !rustix::process::geteuid().is_root(), "{isolation}");
+}
+
+#[test]
 fn the_server_of_the_example_is_copied_and_recovered_and_a_user_without_the_right_is_refused() {
     let world = checkout("postgres-physical.yaml");
     let cluster = Cluster::start();

@@ -12,6 +12,7 @@ mod disk;
 mod examples;
 mod limits;
 mod postgres;
+mod sandbox;
 mod secrets;
 mod sqlite;
 mod support;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use drill_agents::seal::Keys;
 use drill_agents::{
-    Context, Estimate, Format, Identity, Kind, Place, Repository, Scratch, Secrets, Source, Vault, repositories,
-    scratches, sources,
+    Context, Estimate, Format, Identity, Kind, Place, Repository, Sandbox, Scratch, Secrets, Source, Vault,
+    repositories, scratches, sources,
 };
 use drill_scenarios::{Scenario, Seal, Select, Span};
 use serde::Serialize;
@@ -241,7 +241,7 @@ impl Plan {
     }
 }
 
-/// The scratch and where it will be, if it can take this and harms nobody.
+/// The scratch and where it will be, if it can take this and harms nobody, and the sandbox can be made.
 async fn admitted(
     cx: &Context,
     scenario: &Scenario,
@@ -251,6 +251,9 @@ async fn admitted(
     let scratch = scratches::open(&scenario.scratch, &scenario.verify)?;
     let place = scratch.place(cx);
     scratch.admit(cx, &place, source, format).await?;
+    if scenario.sandbox.is_some() {
+        Sandbox::admit(cx).await?;
+    }
     Ok((scratch, place))
 }
 

@@ -1,6 +1,6 @@
 //! The formats of texts that the schema names, in one table: each is checked by the parser of its own type.
 
-use crate::{Name, Rate, Span};
+use crate::{Name, Rate, Size, Span};
 
 struct Format {
     /// Name in the schema.
@@ -15,7 +15,7 @@ struct Format {
     sample: &'static str,
 }
 
-const FORMATS: [Format; 5] = [
+const FORMATS: [Format; 6] = [
     Format {
         name: "span",
         called: "a length of time",
@@ -37,6 +37,17 @@ const FORMATS: [Format; 5] = [
         },
         example: "Write a whole number with its unit: `800KiB/s`, `50MiB/s`, `1GiB/s`.",
         sample: "50MiB/s",
+    },
+    Format {
+        name: "size",
+        called: "a size",
+        wrong: |text| match text.parse::<Size>() {
+            Ok(_) => None,
+            Err(why) if why.ends_with("is nothing") => Some("is nothing"),
+            Err(_) => Some("is not a size"),
+        },
+        example: "Write a whole number with its unit: `512MiB`, `2GiB`, `1TB`.",
+        sample: "2GiB",
     },
     Format {
         name: "name",

@@ -19,7 +19,7 @@ don't edit it. `drillctl kinds` prints the kinds, `drillctl schema` the JSON Sch
 in the first line of a scenario to have fields completed and checked while you write.
 
 A **length of time** is written as numbers with units, the biggest first: `500ms`, `90s`, `15m`, `1h30m`, `7d`, `2w`. A
-**rate** is a whole number of bytes a second with its unit: `800KiB/s`, `50MiB/s`, `1GB/s`. Paths are relative to the folder of
+**rate** is a whole number of bytes a second with its unit: `800KiB/s`, `50MiB/s`, `1GB/s`; a **size** one of bytes: `2GiB`. Paths are relative to the folder of
 the scenario file unless the field says otherwise. A choice of kinds is written as the kind's word with its fields below it:
 
 ```yaml
@@ -40,7 +40,7 @@ of `app` and of probes. `$$` stands for a dollar; a dollar before anything else 
 ";
 
 /// The definitions in the order of the page. A family of kinds has a section a kind.
-const SECTIONS: [&str; 28] = [
+const SECTIONS: [&str; 29] = [
     "Source",
     "PostgresMethod",
     "Content",
@@ -51,6 +51,7 @@ const SECTIONS: [&str; 28] = [
     "Seal",
     "Reference",
     "Scratch",
+    "Sandbox",
     "Verify",
     "Level",
     "App",

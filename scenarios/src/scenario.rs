@@ -6,7 +6,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{App, Check, Exception, Framework, Limits, Objectives, Schedule, Scratch, Seal, Source, Span, Vault};
+use crate::{
+    App, Check, Exception, Framework, Limits, Objectives, Sandbox, Schedule, Scratch, Seal, Source, Span, Vault,
+};
 
 /// One drill: what to restore, where, and what must hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +37,9 @@ pub struct Scenario {
     pub seal: Option<Seal>,
     /// The kind of throw-away place that the backup is restored into.
     pub scratch: Scratch,
+    /// Keeps the app and the programs of probes from everything but what was restored. Absent: they run as any program of this host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
     /// How closely what came back is compared with what went in.
     #[serde(default)]
     pub verify: Verify,

@@ -5,6 +5,7 @@ mod adopted;
 mod check;
 mod exception;
 mod objectives;
+mod sandbox;
 mod schedule;
 mod seal;
 mod source;
@@ -27,6 +28,7 @@ pub(crate) fn check(scenario: &Scenario, tree: &Node) -> Vec<Finding> {
     vault::check(&mut rules);
     seal::check(&mut rules);
     check::check(&mut rules);
+    sandbox::check(&mut rules);
     objectives::check(&mut rules);
     schedule::check(&mut rules);
     exception::check(&mut rules);

@@ -96,12 +96,25 @@ fn the_programs_archive_of_the_example_is_drilled_under_its_passphrase() {
     let (finished, record) = run(&world, "command.yaml", &[], &passphrase);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let findings = record.expect("a record")["findings"].to_string();
-    assert!(findings.contains("Nothing but pages came back"), "{findings}");
+    assert!(findings.contains("Nothing but pages and their figures came back"), "{findings}");
 
     let newest = ["--snapshot", snapshot];
     let (finished, record) = run(&world, "command.yaml", &newest, &[("DRILL_PASSPHRASE", "wrong")]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     assert_eq!(check(&record.expect("a record"), "opens")["outcome"], "failed");
+}
+
+#[test]
+fn the_app_of_the_example_reaches_nobody_from_its_sandbox_and_the_report_says_whom_it_tried() {
+    let world = checkout("sandbox.yaml");
+    let record = passes(&world, "sandbox.yaml", &[]);
+    let told = record["findings"].to_string();
+    for tried in ["reach 192.0.2.25:25 (smtp)", "reach 198.51.100.7:443 (https)", "look up the name hooks.example.org"]
+    {
+        assert!(told.contains(tried), "{tried}: {told}");
+    }
+    let isolation = record["environment"]["isolation"].to_string();
+    assert!(isolation.contains("1.5 processors (cgroup") || !rustix::process::geteuid().is_root(), "{isolation}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::connection::{Target, wrong};
 use super::programs::Programs;
 use super::site::Site;
 use crate::process::Running;
+use crate::sandbox::walled;
 use crate::{Account, Context, Error, Identity, Kind, Result};
 
 /// The user that the cluster is born with.
@@ -98,6 +99,11 @@ impl Cluster {
         &self.site.account
     }
 
+    /// Whether its server is walled in.
+    pub(crate) fn is_walled(&self) -> bool {
+        self.site.walled
+    }
+
     /// What its server has written.
     pub(crate) fn logged(&self) -> String {
         self.site.logged()
@@ -136,12 +142,19 @@ impl Cluster {
         let identity = |folder: &Path| Identity::of_path("folder", folder).ok();
         let data = self.site.data();
         let pid_file = std::fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
-        let pid = pid_file.lines().next().and_then(|line| line.parse().ok());
+        let pid = pid_file.lines().next().and_then(|line| line.parse().ok()).map(|pid| self.behind_walls(pid));
         let ours = identity(&data).is_some() && identity(Path::new(row.get::<_, &str>(0))) == identity(&data);
         if ours && pid.is_some() && pid == self.server.pid() {
             return Ok(());
         }
         Err(Error::new(Kind::Refused, "the server that answers is not the one that was started for this run"))
+    }
+
+    /// The process that was started for this server: itself, or the one that walls it in.
+    fn behind_walls(&self, pid: i32) -> i32 {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok());
+        parent.filter(|parent| self.site.walled && Some(*parent) == self.server.pid()).unwrap_or(pid)
     }
 
     /// The error that a loss of the server is, drawn from its log: a full disk ends a server.
@@ -210,5 +223,7 @@ fn start(cx: &Context, site: &Site) -> Result<Running> {
     let apart = KEPT_APART.into_iter().flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]);
     let program = site.programs.program("postgres").arg("-D").arg(&data).arg("-k").arg(&site.sockets);
     let program = program.arg("-p").arg(PORT.to_string()).args(files).args(apart);
+    let program = if site.walled { program.args(["-c", "unix_socket_permissions=0770"]) } else { program };
+    let program = walled(cx, program, &[&site.folder, &site.sockets], site.programs.folder());
     program.account(&site.account).folder(&site.folder).log_to(&site.log()).start(cx)
 }

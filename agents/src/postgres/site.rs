@@ -39,6 +39,8 @@ pub(crate) struct Site {
     pub(crate) sockets: PathBuf,
     pub(crate) account: Account,
     pub(crate) programs: Programs,
+    /// Whether its server is walled in, and who uses it is in the run's sandbox.
+    pub(crate) walled: bool,
 }
 
 impl Site {
@@ -47,7 +49,7 @@ impl Site {
     /// # Errors
     /// [`Kind::Refused`] where something is there already; I/O errors.
     pub(crate) fn make(cx: &Context, place: &Place, programs: Programs) -> Result<Self> {
-        let site = Self::of(place, programs)?;
+        let site = Self::of(cx, place, programs)?;
         site.make_folders(&cx.run)?;
         let log = site.log();
         private_file(&log).map_err(|cause| Error::io("making", log.display(), cause))?;
@@ -58,9 +60,9 @@ impl Site {
     ///
     /// # Errors
     /// As for [`account`].
-    pub(crate) fn of(place: &Place, programs: Programs) -> Result<Self> {
+    pub(crate) fn of(cx: &Context, place: &Place, programs: Programs) -> Result<Self> {
         let sockets = place.also.first().cloned().unwrap_or_else(|| place.folder.join("socket"));
-        Ok(Self { folder: place.folder.clone(), sockets, account: account()?, programs })
+        Ok(Self { folder: place.folder.clone(), sockets, account: account()?, programs, walled: cx.walls.is_some() })
     }
 
     /// The cluster's files.
@@ -92,6 +94,13 @@ impl Site {
         std::fs::DirBuilder::new().mode(0o700).create(&data).map_err(|cause| wrong(&data, cause))?;
         for own in [sockets, &data] {
             std::os::unix::fs::chown(own, Some(account.uid), Some(account.gid)).map_err(|cause| wrong(own, cause))?;
+        }
+        if self.walled && account.uid != Account::current().uid {
+            // In a sandbox root has no right to what isn't its own: it gets to the socket as the folder's group, which the socket inherits.
+            std::os::unix::fs::chown(sockets, None, Some(Account::current().gid))
+                .map_err(|cause| wrong(sockets, cause))?;
+            let shared = std::fs::Permissions::from_mode(0o2750);
+            std::fs::set_permissions(sockets, shared).map_err(|cause| wrong(sockets, cause))?;
         }
         Ok(())
     }

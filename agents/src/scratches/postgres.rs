@@ -162,7 +162,7 @@ impl Scratch for PostgresScratch {
         };
         let major = site::major(&place.folder)?;
         let programs = Programs::of_major(cx, self.bin.as_deref(), &RECOVERING, major).await?;
-        let cluster = Cluster::start(cx, Site::of(place, programs)?, (user, database), START).await?;
+        let cluster = Cluster::start(cx, Site::of(cx, place, programs)?, (user, database), START).await?;
         Ok(Awake::running(cluster))
     }
 

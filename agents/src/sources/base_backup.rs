@@ -19,7 +19,7 @@ use crate::postgres::scope::Scope;
 use crate::postgres::{facts, restless, snapshot};
 use crate::{
     Canary, Captured, Context, Database, Error, Estimate, Format, Identity, Index, Kind, Note, Result, SealWriter,
-    Secrets, Source,
+    Secrets, Source, Whereabouts,
 };
 
 /// What a cluster holds besides its databases, with its WAL.
@@ -93,6 +93,10 @@ async fn facts_of(seen: &[Seen]) -> Result<Vec<Database>> {
 
 #[async_trait]
 impl Source for BaseBackupSource {
+    async fn whereabouts(&self) -> Whereabouts {
+        self.database.whereabouts().await
+    }
+
     /// The folder of the cluster belongs to it, where it is on this host and the server tells it: a scratch must not lie in there.
     async fn identity(&self, cx: &Context) -> Result<Identity> {
         let mut identity = self.database.told().await?;

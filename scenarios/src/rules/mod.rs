@@ -6,6 +6,7 @@ mod check;
 mod exception;
 mod history;
 mod objectives;
+mod sandbox;
 mod schedule;
 mod seal;
 mod source;
@@ -28,6 +29,7 @@ pub(crate) fn check(scenario: &Scenario, tree: &Node) -> Vec<Finding> {
     vault::check(&mut rules);
     seal::check(&mut rules);
     check::check(&mut rules);
+    sandbox::check(&mut rules);
     objectives::check(&mut rules);
     history::check(&mut rules);
     schedule::check(&mut rules);

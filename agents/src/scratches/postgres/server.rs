@@ -103,3 +103,13 @@ pub(super) fn isolation(sockets: &std::path::Path, account: &str) -> Vec<String>
         format!("Its server runs as account {account}, never as root."),
     ]
 }
+
+/// Whom the restored data can reach, in a sentence.
+pub(super) fn network(walled: bool) -> &'static str {
+    if walled {
+        "The server is walled in by bubblewrap, apart from the app: it has no network at all and can write in its own folders only."
+    } else {
+        "The restored data is not cut off from the network: foreign tables and functions in it could reach other hosts if somebody \
+         uses them."
+    }
+}

@@ -12,6 +12,7 @@ mod disk;
 mod examples;
 mod files;
 mod limits;
+mod mariadb;
 mod postgres;
 mod secrets;
 mod sqlite;

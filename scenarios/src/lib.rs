@@ -59,8 +59,10 @@ pub use reference::Reference;
 pub use scenario::{Criticality, Deadlines, Level, Name, Scenario, Verify, Version};
 pub use schedule::{Period, Schedule};
 pub use schema::{SCHEMA_ID, schema};
-pub use scratch::{DirectoryScratch, PostgresScratch, Scratch};
+pub use scratch::{DirectoryScratch, MariadbScratch, PostgresScratch, Scratch};
 pub use seal::Seal;
-pub use source::{CommandSource, Content, DirectorySource, PostgresMethod, PostgresSource, Source, SqliteSource};
+pub use source::{
+    CommandSource, Content, DirectorySource, MariadbSource, PostgresMethod, PostgresSource, Source, SqliteSource,
+};
 pub use span::Span;
 pub use vault::{Checksum, FsVault, OpendalVault, S3Vault, Vault};

@@ -1,0 +1,8 @@
+//! The MariaDB source and scratch together, on real servers.
+
+mod changes;
+mod fixture;
+mod reaching;
+mod release;
+mod round_trip;
+mod under_load;

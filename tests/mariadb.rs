@@ -30,7 +30,9 @@ fn example(world: &World, statement: Option<&str>) {
 }
 
 fn meddling(world: &World, statement: &str) -> String {
-    for (name, path) in [("mariadbd", mariadb_bin("mariadbd")), ("mariadb-install-db", mariadb_bin("mariadb-install-db"))] {
+    for (name, path) in
+        [("mariadbd", mariadb_bin("mariadbd")), ("mariadb-install-db", mariadb_bin("mariadb-install-db"))]
+    {
         world.script(&format!("bin/{name}"), &format!("#!/bin/sh\nexec '{}' \"$@\"\n", path.display()));
     }
     let script = format!(
@@ -98,7 +100,10 @@ fn a_dump_that_was_cut_off_fails_the_drill_and_a_missing_program_leaves_it_witho
     let world = World::new();
     let dump = world.script(
         "dump",
-        &format!("#!/bin/sh\nmariadb-dump --no-defaults -uroot -S '{}' shop | head -c \"$1\"\n", server.socket().display()),
+        &format!(
+            "#!/bin/sh\nmariadb-dump --no-defaults -uroot -S '{}' shop | head -c \"$1\"\n",
+            server.socket().display()
+        ),
     );
     let drilled = |bytes: &str, scratch: &str| {
         let source = format!("{{command: {{argv: [{}, '{bytes}'], content: mariadb_dump}}}}", dump.display());

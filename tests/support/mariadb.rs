@@ -28,7 +28,11 @@ impl Mariadb {
         }
         let as_account = |program: &Path| {
             let mut command = Command::new(program);
-            command.arg("--no-defaults").arg(format!("--datadir={}", data.display())).current_dir("/").stdin(Stdio::null());
+            command
+                .arg("--no-defaults")
+                .arg(format!("--datadir={}", data.display()))
+                .current_dir("/")
+                .stdin(Stdio::null());
             if let Some((uid, gid)) = account {
                 command.uid(uid).gid(gid);
             }
@@ -84,7 +88,13 @@ impl Mariadb {
 
     fn client(&self, database: &str) -> Command {
         let mut client = Command::new("mariadb");
-        client.args(["--no-defaults", "--user=root", "--batch", "--skip-column-names", "--default-character-set=utf8mb4"]);
+        client.args([
+            "--no-defaults",
+            "--user=root",
+            "--batch",
+            "--skip-column-names",
+            "--default-character-set=utf8mb4",
+        ]);
         client.arg(format!("--socket={}", self.socket().display())).args((!database.is_empty()).then_some(database));
         client.stdin(Stdio::null());
         client

@@ -9,21 +9,28 @@ use super::connection::Target;
 use super::dump::End;
 use super::programs::Tool;
 use crate::process::Ended;
-use crate::{Context, Error, Kind, OpenReader, Result};
+use crate::{Context, Error, Kind, Note, OpenReader, Restored, Result};
 
 /// How long building the last indexes may take; the stage's own deadline is shorter.
 const END: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// It goes on after an error, as the comparison wants to see all that is wrong; and it passes on the comments in routines, which
-/// are a part of them.
-const OPTIONS: [&str; 6] =
-    ["--batch", "--force", "--comments", "--binary-mode", "--default-character-set=utf8mb4", "--max-allowed-packet=1G"];
+/// It goes on after an error, as the comparison wants to see all that is wrong; it does not show the statement, which may hold rows; and
+/// it passes on the comments in routines, which are a part of them.
+const OPTIONS: [&str; 7] = [
+    "--batch",
+    "--force",
+    "--loose-skip-print-query-on-error",
+    "--comments",
+    "--binary-mode",
+    "--default-character-set=utf8mb4",
+    "--max-allowed-packet=1G",
+];
 
-/// Feeds the stream to the client. Returns its complaints.
+/// Feeds the stream to the client. Returns its complaints, and what else it said as notes.
 ///
 /// # Errors
 /// [`Kind::Unrestorable`] if the dump is cut, the reader's own errors, [`Kind::Exhausted`] if the disk is full.
-pub(crate) async fn load(cx: &Context, tool: &Tool, target: &Target, mut stream: OpenReader) -> Result<Vec<String>> {
+pub(crate) async fn load(cx: &Context, tool: &Tool, target: &Target, mut stream: OpenReader) -> Result<Restored> {
     let program = target.client(tool).args(OPTIONS).arg("--").arg(target.database());
     let mut running = program.start_with_input(cx)?;
     let mut input = running.stdin.take().expect("it was asked for");
@@ -69,10 +76,10 @@ async fn feed(input: &mut ChildStdin, piece: &[u8]) -> Result<bool> {
     }
 }
 
-/// What the client wrote to standard error: an error of the server a line.
-fn judge(ended: &Ended, fed: Fed) -> Result<Vec<String>> {
-    let said: Vec<&str> = ended.stderr.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
-    let saying = |words: &[&str]| said.iter().find(|line| words.iter().any(|one| line.contains(one)));
+/// What the client wrote to standard error: errors of the server, and remarks of its own.
+fn judge(ended: &Ended, fed: Fed) -> Result<Restored> {
+    let (complaints, remarks) = messages(&ended.stderr);
+    let saying = |words: &[&str]| ended.stderr.iter().find(|line| words.iter().any(|one| line.contains(one)));
     if let Some(full) = saying(&["No space left on device", "ERROR 1114 ", "ERROR 1021 ", "errno: 28"]) {
         return Err(Error::new(Kind::Exhausted, format!("{}: {full}", ended.program))
             .hint("Make room for the scratch, or give it a folder on a bigger disk with `path`."));
@@ -84,10 +91,27 @@ fn judge(ended: &Ended, fed: Fed) -> Result<Vec<String>> {
         let message = "the dump is cut: it does not end with the line `-- Dump completed`";
         return Err(Error::new(Kind::Unrestorable, message));
     }
-    if fed == Fed::NotTaken || said.is_empty() {
+    if fed == Fed::NotTaken || complaints.is_empty() {
         ended.success(Kind::Unavailable)?;
     }
-    Ok(said.into_iter().map(without_line).collect())
+    let note = |statement| Note { subject: ended.program.clone(), statement };
+    Ok(Restored { complaints, notes: remarks.into_iter().map(note).collect() })
+}
+
+/// Errors, which may be several lines long, and what stands before the first of them.
+fn messages(lines: &[String]) -> (Vec<String>, Vec<String>) {
+    let (mut errors, mut remarks) = (Vec::<String>::new(), Vec::new());
+    for line in lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()) {
+        match errors.last_mut() {
+            _ if line.starts_with("ERROR ") => errors.push(without_line(line)),
+            Some(error) => {
+                error.push(' ');
+                error.push_str(line);
+            }
+            None => remarks.push(line.to_owned()),
+        }
+    }
+    (errors, remarks)
 }
 
 /// `ERROR 1146 (42S02): Table …`: where in a dump an error stands says nothing to people, and differs from one dump to the next.
@@ -118,10 +142,16 @@ mod tests {
 
     #[test]
     fn errors_of_the_server_are_complaints_and_a_dump_that_is_cut_is_unrestorable() {
-        let said = ["ERROR 1146 (42S02) at line 7: Table 'shop.t' doesn't exist"];
-        let complaints = judge(&ended(0, &said), Fed::Whole).expect("complaints");
-        assert_eq!(complaints, ["ERROR 1146 (42S02): Table 'shop.t' doesn't exist"]);
-        assert_eq!(judge(&ended(0, &[]), Fed::Whole).expect("none"), [""; 0]);
+        let said = [
+            "WARNING: beware",
+            "ERROR 1064 (42000) at line 7: near 'TABEL t (",
+            "x int)' at line 1",
+            "ERROR 1 at line 9: b",
+        ];
+        let restored = judge(&ended(0, &said), Fed::Whole).expect("complaints");
+        assert_eq!(restored.complaints, ["ERROR 1064 (42000): near 'TABEL t ( x int)' at line 1", "ERROR 1: b"]);
+        assert_eq!(restored.notes, [Note { subject: "mariadb".into(), statement: "WARNING: beware".into() }]);
+        assert_eq!(judge(&ended(0, &[]), Fed::Whole).expect("none"), Restored::default());
         assert_eq!(judge(&ended(0, &said), Fed::Cut).expect_err("cut").kind(), Kind::Unrestorable);
     }
 

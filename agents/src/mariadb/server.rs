@@ -50,7 +50,7 @@ const OWN: [&str; 16] = [
     "plugin_dir",
     "port",
     "secure_file_priv",
-    "skip_grant_tables",
+    "grant_tables",
     "socket",
     "tmpdir",
     "user",

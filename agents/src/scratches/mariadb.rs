@@ -199,8 +199,9 @@ impl Environment for MariadbEnvironment {
         let client = self.server.site().programs.client().clone();
         let loaded = unless_stopped(cx, load::load(cx, &client, &target, stream)).await;
         self.server.must_run()?;
-        let complaints = loaded.map_err(|lost| self.server.explain(lost))?;
-        Ok(Restored { complaints, notes: self.notes(index.databases.first()) })
+        let mut restored = loaded.map_err(|lost| self.server.explain(lost))?;
+        restored.notes.extend(self.notes(index.databases.first()));
+        Ok(restored)
     }
 
     async fn observe(&self, cx: &Context, index: &Index, level: Level) -> Result<Index> {

@@ -161,7 +161,8 @@ async fn stock_programs_restore_a_dump_of_mariadb_by_its_instructions() {
     let index = captured_by(&home, &format!(r#"{{"mariadb": {{"url": "{}"}}}}"#, server.url())).await;
     assert_eq!(index.format, Format::MariadbDump);
     server.sql("CREATE DATABASE back");
-    fs::write(home.path(".my.cnf"), format!("[client]\nuser=root\nsocket={}\n", server.socket().display())).expect("file");
+    fs::write(home.path(".my.cnf"), format!("[client]\nuser=root\nsocket={}\n", server.socket().display()))
+        .expect("file");
     let environment = [("HOME", home.path("."))];
     follow_under(&environment, &home.snapshot("s-1"), &home.path("key.txt"), Path::new("back"));
     let sum = |table: &str| server.sql(&format!("SELECT count(*), md5(group_concat(v ORDER BY n)) FROM {table}"));

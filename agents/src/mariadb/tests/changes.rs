@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::fixture::{Fixture, RICH};
 
 /// A change, and all that must be different after it.
-const CHANGES: [(&str, &[&str]); 30] = [
+const CHANGES: [(&str, &[&str]); 32] = [
     ("UPDATE item SET net = net + 0.01 WHERE id = 17777", &["table:item"]),
     ("DELETE FROM parts WHERE id = 2", &["table:parts"]),
     ("UPDATE twins SET v = 'b' WHERE v = 'a' LIMIT 1", &["table:twins"]),
-    ("UPDATE customer SET mail = '' WHERE mail IS NULL", &["table:customer"]),
+    ("UPDATE customer SET mail = NULL WHERE mail = ''", &["table:customer"]),
     ("UPDATE older SET v = 2", &["table:older"]),
     ("UPDATE odds SET bits = b'1' WHERE id = 3", &["table:odds"]),
     ("UPDATE `odd name; -- \"ß\"` SET `select` = 1", &[]),
@@ -27,7 +27,9 @@ const CHANGES: [(&str, &[&str]); 30] = [
     ("CREATE OR REPLACE VIEW totals AS SELECT 1 AS name, 2 AS total", &["view:totals"]),
     ("DROP FUNCTION vat", &["function:vat"]),
     ("ALTER PROCEDURE nothing COMMENT 'does something'", &["procedure:nothing"]),
+    ("SET sql_mode = 'ORACLE'", &[]),
     ("DROP PACKAGE BODY tools", &["package body:tools"]),
+    ("SET sql_mode = ''", &[]),
     ("DROP TRIGGER touch_too", &["trigger:touch_too"]),
     ("CREATE OR REPLACE TRIGGER touch BEFORE UPDATE ON item FOR EACH ROW SET NEW.at = NULL", &["trigger:touch"]),
     ("ALTER EVENT nightly DISABLE", &["event:nightly"]),

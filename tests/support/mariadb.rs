@@ -92,6 +92,7 @@ impl Mariadb {
             "--no-defaults",
             "--user=root",
             "--batch",
+            "--comments",
             "--skip-column-names",
             "--default-character-set=utf8mb4",
         ]);

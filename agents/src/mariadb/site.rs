@@ -1,11 +1,12 @@
 //! The place of a throw-away server: its folders, made for one run, with an empty server's files in them. No server runs yet.
 
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::programs::ServerPrograms;
-use super::server::{full, is_full, telling};
+use super::server::{SUPERUSER, full, is_full, telling};
 use crate::{Account, Context, Error, Kind, Place, Result};
 
 const INSTALL: Duration = Duration::from_secs(120);
@@ -27,9 +28,11 @@ impl Site {
     pub(crate) fn make(cx: &Context, place: &Place, programs: ServerPrograms) -> Result<Self> {
         let site = Self { folder: place.folder.clone(), sockets: place.sockets(), account: account()?, programs };
         place.make_for_server(&cx.run, &site.account, &[&site.data(), &site.temporary()])?;
-        let log = site.log();
-        let made = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&log);
-        made.map_err(|cause| Error::io("making", log.display(), cause))?;
+        private_file(&site.log(), "")?;
+        // Programs that are started in the environment have this folder as their home. A client of the system's own settings would go
+        // to the server of the host, which may be the source.
+        let settings = format!("[client]\nsocket={}\nuser={SUPERUSER}\n", site.socket().display());
+        private_file(&site.folder.join(".my.cnf"), &settings)?;
         Ok(site)
     }
 
@@ -75,6 +78,12 @@ impl Site {
         let told = telling(&said);
         Err(if is_full(&said) { full(&told) } else { Error::new(Kind::Config, format!("{}: {told}", ended.program)) })
     }
+}
+
+fn private_file(path: &Path, text: &str) -> Result<()> {
+    let file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|cause| Error::io("making", path.display(), cause))
 }
 
 /// The server's files below its folder.

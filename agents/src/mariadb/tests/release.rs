@@ -130,3 +130,17 @@ async fn a_server_that_does_not_start_says_why() {
     );
     broken.release(&fixture.cx, &broken.place(&fixture.cx)).await.expect("release");
 }
+
+#[tokio::test]
+async fn the_stock_client_goes_to_the_scratch_and_not_to_the_server_of_the_host() {
+    let fixture = Fixture::start().await;
+    let environed = provisioned(&fixture.cx).await;
+    let client = std::process::Command::new("mariadb")
+        .args(["--batch", "--skip-column-names", "--execute", "SELECT @@socket"])
+        .env("HOME", environed.environment.root())
+        .output()
+        .expect("client");
+    let said = String::from_utf8_lossy(&client.stdout).into_owned();
+    assert_eq!(said.trim(), environed.environment.facts()["MYSQL_UNIX_PORT"], "{client:?}");
+    environed.release(&fixture.cx).await;
+}

@@ -120,12 +120,12 @@ fn goes_beyond_header(read: &[u8]) -> bool {
 
 /// What it wrote to standard error: remarks, if it ended well.
 fn judge(ended: &Ended) -> Result<Vec<Note>> {
-    let said = ended.stderr.iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+    let mut said = ended.stderr.iter().map(|line| line.trim()).filter(|line| !line.is_empty());
     if ended.status.success() {
         let note = |line: &str| Note { subject: ended.program.clone(), statement: line.to_owned() };
         return Ok(said.map(note).collect());
     }
-    let Some(last) = said.last() else {
+    let Some(last) = said.next_back() else {
         return Err(ended.success(Kind::Unavailable).expect_err("its status is not success"));
     };
     let error = |kind| Error::new(kind, format!("{}: {last}", ended.program));

@@ -87,6 +87,8 @@ pub(crate) async fn observe(session: &mut Session, captured: &Database, level: L
     let tables: BTreeMap<String, Table> =
         fingerprint::contents(session, outline.holders.iter(), level == Level::Content).await?;
     let mut database = Database { tables, ..outline.database };
+    // They say what a server must have, and a table's own definition says the same.
+    database.settings.retain(|name, _| ![ENGINES, COLLATIONS].contains(&name.as_str()));
     counters::observe(&mut database, captured);
     restless::observe(&mut database, captured);
     Ok(database)

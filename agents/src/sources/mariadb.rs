@@ -72,8 +72,8 @@ impl MariadbSource {
     /// Reads again what may have changed since the dump began: what no transaction holds and, where there was no one instant, all rows.
     async fn read_again(&self, before: &Database, at_one_instant: bool) -> Result<Database> {
         let mut session = self.target.connect_to_read().await?;
-        session.begin().await?;
         let outline = Outline::read(&mut session).await?;
+        session.begin().await?;
         let again = outline.holders.iter().filter(|holder| !(at_one_instant && holder.transactional));
         let read = fingerprint::contents(&mut session, again, true).await?;
         let mut tables = if at_one_instant { before.tables.clone() } else { Default::default() };

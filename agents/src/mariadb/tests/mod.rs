@@ -5,4 +5,5 @@ mod fixture;
 mod reaching;
 mod release;
 mod round_trip;
+mod tls;
 mod under_load;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::fixture::{Fixture, database, subjects};
+use crate::mariadb::fingerprint::{self, Holder};
 
 const SCHEMA: &str = "
     CREATE TABLE account (id int AUTO_INCREMENT PRIMARY KEY, balance bigint NOT NULL);
@@ -79,4 +80,20 @@ async fn the_facts_are_those_of_the_dump_while_others_write() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_lock_what_changed_is_compared_by_no_more_than_that_it_is_there() {
     capture_while_somebody_writes(false).await;
+}
+
+#[tokio::test]
+async fn a_table_that_was_read_may_be_changed_while_the_others_are() {
+    let fixture = Fixture::start().await;
+    fixture.fill("CREATE TABLE t AS SELECT 1 AS v; CREATE TABLE u AS SELECT 1 AS v").await;
+    let mut reader = fixture.session().await;
+    reader.prepare().await.expect("prepared");
+    let holders = Holder::all(&mut reader).await.expect("tables");
+    reader.begin().await.expect("begun");
+    let read = fingerprint::contents(&mut reader, holders.iter(), true).await.expect("read");
+    assert_eq!(read.len(), 2);
+    let mut other = fixture.session().await;
+    other.run("preparing", "SET SESSION lock_wait_timeout = 1").await.expect("set");
+    other.run("changing", "ALTER TABLE t ADD COLUMN w int").await.expect("nobody is in the way");
+    reader.run("reading", "SELECT v FROM u").await.expect("the transaction goes on");
 }

@@ -44,13 +44,15 @@ impl Tls {
 
     /// For a session of drillctl's own.
     pub(super) fn options(&self) -> Option<SslOpts> {
-        let options = SslOpts::default().with_disable_built_in_roots(true);
         match self {
             Self::None => None,
+            // It wants roots even where it asks nobody.
             Self::Encrypted => {
-                Some(options.with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true))
+                Some(SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true))
             }
-            Self::Verified(roots) => Some(options.with_root_certs(vec![roots.clone().into()])),
+            Self::Verified(roots) => {
+                Some(SslOpts::default().with_disable_built_in_roots(true).with_root_certs(vec![roots.clone().into()]))
+            }
         }
     }
 

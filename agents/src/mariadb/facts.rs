@@ -37,6 +37,8 @@ const WORDED_BY_VERSION: [&str; 11] = [
 pub(crate) struct Outline {
     pub(crate) database: Database,
     pub(crate) holders: Vec<Holder>,
+    /// Tables whose rows are elsewhere, with their engines.
+    elsewhere: Vec<(String, String)>,
 }
 
 impl Outline {
@@ -46,7 +48,8 @@ impl Outline {
         database.objects = objects::read(session).await?;
         database.roles = definers(session).await?;
         let holders = Holder::all(session).await?;
-        Ok(Self { database, holders })
+        let elsewhere = fingerprint::of_elsewhere(session).await?;
+        Ok(Self { database, holders, elsewhere })
     }
 
     /// Those who hold rows that one transaction reads as of one instant, or the others.
@@ -70,7 +73,13 @@ impl Outline {
         let versioned = self.holders.iter().filter(|holder| holder.versioned).map(|holder| {
             note(holder, "It is system-versioned: the dump holds its rows of today, not their history.".into())
         });
-        unsteady.chain(rounded).chain(versioned).collect()
+        let elsewhere = self.elsewhere.iter().map(|(name, engine)| Note {
+            subject: format!("table {name}"),
+            statement: format!(
+                "Its rows are elsewhere ({engine}): the dump holds none of them, and they are not compared."
+            ),
+        });
+        unsteady.chain(rounded).chain(versioned).chain(elsewhere).collect()
     }
 }
 

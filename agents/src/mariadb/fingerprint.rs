@@ -47,6 +47,9 @@ const GEOMETRIES: [&str; 9] = [
     "geomcollection",
 ];
 
+/// Storage engines whose rows are in other tables or on other servers: a dump holds none of them, and who reads them goes there.
+const ELSEWHERE: &str = "'CONNECT', 'FEDERATED', 'MRG_MyISAM', 'OQGRAPH', 'SPIDER'";
+
 /// A table that holds rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Holder {
@@ -71,7 +74,7 @@ impl Holder {
             "SELECT t.TABLE_NAME, t.ENGINE, e.TRANSACTIONS = 'YES', t.TABLE_TYPE = 'SYSTEM VERSIONED'
              FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE
              WHERE t.TABLE_SCHEMA = DATABASE() AND t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')
-               AND t.TABLE_NAME NOT LIKE {} ORDER BY t.TABLE_NAME",
+               AND IFNULL(t.ENGINE, '') NOT IN ({ELSEWHERE}) AND t.TABLE_NAME NOT LIKE {} ORDER BY t.TABLE_NAME",
             literal(canary::PATTERN)
         );
         let mut columns = columns(session).await?;
@@ -101,6 +104,16 @@ impl Holder {
         let [rows, sum] = [0, 1].map(|at| row.get(at).cloned().flatten().unwrap_or_else(|| "0".into()));
         Ok(Table { rows: counted(&rows)?, fingerprint: Some(format!("{:016x}", remainder(&sum)?)) })
     }
+}
+
+/// Tables whose rows are elsewhere, with their engines.
+pub(super) async fn of_elsewhere(session: &mut Session) -> Result<Vec<(String, String)>> {
+    let sql = format!(
+        "SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES
+         WHERE TABLE_SCHEMA = DATABASE() AND ENGINE IN ({ELSEWHERE}) ORDER BY TABLE_NAME"
+    );
+    let rows = session.rows("listing tables", &sql).await?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.first()?.clone()?, row.get(1)?.clone()?))).collect())
 }
 
 /// What these tables hold, by name. Each is let go as soon as it is read: who reads a table keeps others from changing its shape, and

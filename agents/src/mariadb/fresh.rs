@@ -74,7 +74,8 @@ async fn require(session: &mut Session, wanted: &Database) -> Result<()> {
             );
             return Err(error.hint(match setting {
                 ENGINES => {
-                    format!("Install its plugin (`apt-get install mariadb-plugin-{}`).", missing.to_ascii_lowercase())
+                    format!("Install its plugin (`apt-get install mariadb-plugin-{0}`), and load it if it isn't by itself (`settings: {{plugin_load_add: \
+                     ha_{0}}}` of the scratch).", missing.to_ascii_lowercase())
                 }
                 _ => "Install a MariaDB as new as the source, or name its folder as `bin`.".to_owned(),
             }));

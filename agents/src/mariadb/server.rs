@@ -192,10 +192,7 @@ pub(crate) fn check(settings: &BTreeMap<String, String>) -> Result<()> {
             .iter()
             .fold(name.as_str(), |name, word| name.trim_start_matches(word));
         let ours = KEPT_APART.iter().map(|(own, _)| own.trim_start_matches("skip_")).chain(OWN);
-        if ours.into_iter().any(|own| own.starts_with(base))
-            || base.starts_with("plugin_load")
-            || base.starts_with("defaults")
-        {
+        if ours.into_iter().any(|own| own.starts_with(base)) || base.starts_with("defaults") {
             return Err(Error::new(Kind::Config, format!("setting {name} of the scratch is drillctl's own"))
                 .hint("Leave it out: the server is kept apart by it."));
         }
@@ -235,13 +232,12 @@ mod tests {
             "loose_event_scheduler",
             "bind_address",
             "skip_grant_tables",
-            "plugin_load_add",
             "event-scheduler",
             "--user",
         ] {
             assert!(checked(open).is_err(), "{open}");
         }
-        for harmless in ["innodb_buffer_pool_size", "character_set_server", "sort_buffer_size"] {
+        for harmless in ["innodb_buffer_pool_size", "character_set_server", "sort_buffer_size", "plugin_load_add"] {
             checked(harmless).expect(harmless);
         }
     }

@@ -13,9 +13,10 @@ async fn a_database_with_one_of_everything_comes_back_without_a_difference() {
     fixture.fill(RICH).await;
     let (captured, stream) = fixture.capture(&fixture.source()).await;
     let facts = database(&captured);
-    let noted = ["table old", "table older", "table odds", "table versioned"];
+    let noted = ["table old", "table older", "table odds", "table versioned", "table merged"];
     assert_eq!(subjects(&captured), noted, "what a dump can't hold whole is said: {:?}", captured.notes);
     assert_eq!(facts.tables["item"].rows, 20_000);
+    assert!(!facts.tables.contains_key("merged") && facts.objects["table"].contains_key("merged"));
     assert_eq!(facts.objects["index"]["item.by_long"], "KEY `by_long` (`customer`,`net`) COMMENT 'two columns'");
     assert_eq!(facts.objects["auto_increment"]["empty_"], "at 1");
     assert!(facts.objects["function"]["vat"].contains("-- 19 % in the land of 'quotes'"), "comments are a part");

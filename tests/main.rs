@@ -14,6 +14,7 @@ mod files;
 mod history;
 mod keep;
 mod limits;
+mod mariadb;
 mod postgres;
 mod sandbox;
 mod secrets;

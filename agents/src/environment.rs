@@ -97,6 +97,9 @@ pub struct Restored {
     pub notes: Vec<Note>,
 }
 
+/// Rows of an answer that are kept.
+pub(crate) const MOST_ROWS: u64 = 1000;
+
 /// The answer of a query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rows {

@@ -25,6 +25,8 @@ pub enum Format {
     PgDumps,
     /// A POSIX tar archive of the files of a PostgreSQL cluster, as `pg_basebackup` writes it.
     PgBase,
+    /// A dump of one database in SQL, as `mariadb-dump` and `mysqldump` write it.
+    MariadbDump,
 }
 
 /// What is known about the content of a snapshot, or about what is in an environment.
@@ -195,7 +197,7 @@ impl TryFrom<String> for PathText {
 pub struct Database {
     /// Its name; for SQLite the path of its file in the tree.
     pub name: String,
-    /// `postgres` or `sqlite`.
+    /// `postgres`, `mariadb`, `mysql` or `sqlite`.
     pub engine: String,
     /// The server's or library's version.
     pub version: String,

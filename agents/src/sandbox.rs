@@ -335,6 +335,13 @@ pub(crate) fn walled(cx: &Context, server: Program, folders: &[&Path], programs:
     server.behind(view.around_a_server())
 }
 
+/// Whether this process is the server that was started, or the one that its walls were put around.
+pub(crate) fn is_behind(started: &Running, server: i32, walled: bool) -> bool {
+    let status = || std::fs::read_to_string(format!("/proc/{server}/status")).unwrap_or_default();
+    let parent = || status().lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok());
+    started.pid().is_some_and(|pid| pid == server || walled && parent() == Some(pid))
+}
+
 impl Drop for Walls {
     /// The kernel ends all that is inside with the first process.
     fn drop(&mut self) {

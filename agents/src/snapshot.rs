@@ -28,7 +28,7 @@ pub struct Header {
     pub scenario: String,
     /// Id of the run that took it.
     pub run: String,
-    /// Kind of the source: `directory`, `sqlite`, `postgres`, `command`.
+    /// Kind of the source: `directory`, `sqlite`, `postgres`, `mariadb`, `command`.
     pub source: String,
     /// What the stream is.
     pub format: StreamFormat,
@@ -68,6 +68,8 @@ pub enum StreamFormat {
     PgDumps,
     /// A POSIX tar archive of a PostgreSQL cluster's files.
     PgBase,
+    /// A dump of one MariaDB or MySQL database in SQL.
+    MariadbDump,
 }
 
 /// One sealed file.
@@ -200,6 +202,7 @@ impl From<&Format> for StreamFormat {
             Format::PgDump => Self::PgDump,
             Format::PgDumps => Self::PgDumps,
             Format::PgBase => Self::PgBase,
+            Format::MariadbDump => Self::MariadbDump,
         }
     }
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs as they need")]
 #![allow(dead_code, unreachable_pub, reason = "parts that are shared with the end-to-end tests")]
 
+#[path = "../../tests/support/mariadb.rs"]
+mod mariadb;
 #[path = "../../tests/support/must.rs"]
 mod must;
 #[path = "../../tests/support/postgres.rs"]
@@ -19,6 +21,7 @@ use drill_agents::{
     Vault, differences, scratches, sources,
 };
 use drill_scenarios::Level;
+use mariadb::Mariadb;
 use must::must;
 use postgres::Cluster;
 use serde_json::json;
@@ -30,7 +33,13 @@ struct Row {
     scratch: serde_json::Value,
     plants: bool,
     /// Keeps what the source needs alive.
-    _server: Option<Cluster>,
+    _server: Option<Server>,
+}
+
+/// A server that a source is on.
+enum Server {
+    Postgres(Cluster),
+    Mariadb(Mariadb),
 }
 
 fn rows(home: &Path) -> Vec<Row> {
@@ -52,6 +61,9 @@ fn rows(home: &Path) -> Vec<Row> {
     let postgres = json!({"postgres": {"url": cluster.url(), "canary": true}});
     let several = json!({"postgres": {"url": cluster.url(), "canary": true, "jobs": 3}});
     let physical = json!({"postgres": {"url": cluster.url(), "canary": true, "method": "physical"}});
+    let mariadb = Mariadb::start();
+    mariadb.sql("CREATE TABLE t AS SELECT seq AS n, md5(seq) AS v FROM seq_1_to_1000; CREATE INDEX i ON t (n)");
+    let of_mariadb = json!({"mariadb": {"url": mariadb.url(), "canary": true}});
     let directory = || json!({"directory": {}});
     let row = |kind, source, scratch, plants| Row { kind, source, scratch, plants, _server: None };
     vec![
@@ -61,7 +73,8 @@ fn rows(home: &Path) -> Vec<Row> {
         row("command (file)", file, directory(), false),
         row("postgres (jobs)", several, json!({"postgres": {"jobs": 2}}), true),
         row("postgres (physical)", physical, json!({"postgres": {}}), true),
-        Row { _server: Some(cluster), ..row("postgres", postgres, json!({"postgres": {}}), true) },
+        Row { _server: Some(Server::Postgres(cluster)), ..row("postgres", postgres, json!({"postgres": {}}), true) },
+        Row { _server: Some(Server::Mariadb(mariadb)), ..row("mariadb", of_mariadb, json!({"mariadb": {}}), true) },
     ]
 }
 

@@ -92,7 +92,7 @@ pub fn reference() -> String {
     }
     page.push_str(FACTS_SECTION);
     for fact in FACTS {
-        let scratch = if fact.postgres { "`postgres`" } else { "any" };
+        let scratch = fact.scratch.map_or_else(|| "any".into(), |kind| format!("`{kind}`"));
         page.push_str(&format!("| `${{{}}}` | {} | {scratch} |\n", fact.name, fact.summary));
     }
     page

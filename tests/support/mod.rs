@@ -1,12 +1,14 @@
 //! A small world to run drillctl in: a folder of its own with state, vault, identity and input, and the real servers a test
 //! asks for.
 
+mod mariadb;
 mod must;
 mod postgres;
 mod s3;
 mod tools;
 mod world;
 
+pub use mariadb::{Mariadb, bin as mariadb_bin};
 pub use must::must;
 pub use postgres::Cluster;
 pub use s3::Bucket;

@@ -11,7 +11,7 @@ use super::connection::{Target, wrong};
 use super::programs::Programs;
 use super::site::Site;
 use crate::process::Running;
-use crate::sandbox::walled;
+use crate::sandbox::{is_behind, walled};
 use crate::{Account, Context, Error, Identity, Kind, Result};
 
 /// The user that the cluster is born with.
@@ -142,19 +142,13 @@ impl Cluster {
         let identity = |folder: &Path| Identity::of_path("folder", folder).ok();
         let data = self.site.data();
         let pid_file = std::fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
-        let pid = pid_file.lines().next().and_then(|line| line.parse().ok()).map(|pid| self.behind_walls(pid));
+        let pid = pid_file.lines().next().and_then(|line| line.parse().ok());
+        let started = pid.is_some_and(|pid| is_behind(&self.server, pid, self.site.walled));
         let ours = identity(&data).is_some() && identity(Path::new(row.get::<_, &str>(0))) == identity(&data);
-        if ours && pid.is_some() && pid == self.server.pid() {
+        if ours && started {
             return Ok(());
         }
         Err(Error::new(Kind::Refused, "the server that answers is not the one that was started for this run"))
-    }
-
-    /// The process that was started for this server: itself, or the one that walls it in.
-    fn behind_walls(&self, pid: i32) -> i32 {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok());
-        parent.filter(|parent| self.site.walled && Some(*parent) == self.server.pid()).unwrap_or(pid)
     }
 
     /// The error that a loss of the server is, drawn from its log: a full disk ends a server.

@@ -1,13 +1,13 @@
 //! The place of a throw-away cluster: its folders, made for one run, and its settings. No server runs yet.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::cluster::{SUPERUSER, full, is_full, telling};
 use super::programs::Programs;
-use crate::{Account, Context, Error, Kind, Mark, Place, Result};
+use crate::{Account, Context, Error, Kind, Place, Result};
 
 const INITDB: Duration = Duration::from_secs(120);
 
@@ -50,7 +50,7 @@ impl Site {
     /// [`Kind::Refused`] where something is there already; I/O errors.
     pub(crate) fn make(cx: &Context, place: &Place, programs: Programs) -> Result<Self> {
         let site = Self::of(cx, place, programs)?;
-        site.make_folders(&cx.run)?;
+        place.make_for_server(cx, &site.account, &[&site.data()])?;
         let log = site.log();
         private_file(&log).map_err(|cause| Error::io("making", log.display(), cause))?;
         Ok(site)
@@ -61,7 +61,7 @@ impl Site {
     /// # Errors
     /// As for [`account`].
     pub(crate) fn of(cx: &Context, place: &Place, programs: Programs) -> Result<Self> {
-        let sockets = place.also.first().cloned().unwrap_or_else(|| place.folder.join("socket"));
+        let sockets = place.sockets();
         Ok(Self { folder: place.folder.clone(), sockets, account: account()?, programs, walled: cx.walls.is_some() })
     }
 
@@ -78,31 +78,6 @@ impl Site {
     /// What its server has written.
     pub(crate) fn logged(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.log()).unwrap_or_default()).into_owned()
-    }
-
-    /// The folder for sockets must not be there yet: it lies where everybody may put things, so what is there already may be
-    /// somebody's trap.
-    fn make_folders(&self, run: &str) -> Result<()> {
-        let wrong = |path: &Path, cause| Error::io("making scratch folder", path.display(), cause);
-        let (mark, account, sockets, data) = (Mark::of(run), &self.account, &self.sockets, self.data());
-        mark.make_folder(&self.folder)?;
-        let mode = if account.uid == Account::current().uid { 0o700 } else { 0o711 };
-        std::fs::set_permissions(&self.folder, std::fs::Permissions::from_mode(mode))
-            .map_err(|cause| wrong(&self.folder, cause))?;
-        std::fs::DirBuilder::new().mode(0o700).create(sockets).map_err(|cause| wrong(sockets, cause))?;
-        mark.make_folder(sockets)?;
-        std::fs::DirBuilder::new().mode(0o700).create(&data).map_err(|cause| wrong(&data, cause))?;
-        for own in [sockets, &data] {
-            std::os::unix::fs::chown(own, Some(account.uid), Some(account.gid)).map_err(|cause| wrong(own, cause))?;
-        }
-        if self.walled && account.uid != Account::current().uid {
-            // In a sandbox root has no right to what isn't its own: it gets to the socket as the folder's group, which the socket inherits.
-            std::os::unix::fs::chown(sockets, None, Some(Account::current().gid))
-                .map_err(|cause| wrong(sockets, cause))?;
-            let shared = std::fs::Permissions::from_mode(0o2750);
-            std::fs::set_permissions(sockets, shared).map_err(|cause| wrong(sockets, cause))?;
-        }
-        Ok(())
     }
 
     /// Makes a new, empty cluster in it.
@@ -172,31 +147,7 @@ pub(crate) fn major(folder: &Path) -> Result<u32> {
 /// The account that servers run as: PostgreSQL refuses to run as root.
 ///
 /// # Errors
-/// [`Kind::Config`] if there is none.
+/// As for [`Account::for_server`].
 pub(crate) fn account() -> Result<Account> {
-    let current = Account::current();
-    if !current.is_root() {
-        return Ok(current);
-    }
-    ["postgres", "nobody"].into_iter().find_map(Account::named).ok_or_else(|| {
-        Error::new(Kind::Config, "there is no account `postgres` or `nobody` to run a server as").hint(
-            "Install PostgreSQL from packages, which makes the account, or run drillctl as somebody who is not root.",
-        )
-    })
-}
-
-/// The first folder above `path` that `account` may not pass through.
-pub(crate) fn barrier(path: &Path, account: &Account) -> Option<PathBuf> {
-    use std::os::unix::fs::MetadataExt;
-    let closed = |folder: &&Path| {
-        std::fs::metadata(folder).is_ok_and(|meta| {
-            let bit = match () {
-                () if meta.uid() == account.uid => 0o100,
-                () if meta.gid() == account.gid => 0o010,
-                () => 0o001,
-            };
-            meta.mode() & bit == 0
-        })
-    };
-    path.ancestors().skip(1).find(closed).map(Path::to_owned)
+    Account::for_server(&["postgres", "nobody"])
 }

@@ -1,9 +1,12 @@
 //! The kinds of scratch, one file each; their options are the scenario language's.
 
 mod directory;
+mod mariadb;
 mod postgres;
+mod timestamp;
 
 pub(crate) use self::directory::DirectoryScratch;
+pub(crate) use self::mariadb::MariadbScratch;
 pub(crate) use self::postgres::PostgresScratch;
 use crate::{Result, Scratch};
 
@@ -16,5 +19,6 @@ pub fn open(scratch: &drill_scenarios::Scratch, verify: &drill_scenarios::Verify
     Ok(match scratch {
         Named::Directory(scratch) => Box::new(DirectoryScratch::open(scratch, verify)),
         Named::Postgres(scratch) => Box::new(PostgresScratch::open(scratch)?),
+        Named::Mariadb(scratch) => Box::new(MariadbScratch::open(scratch)?),
     })
 }

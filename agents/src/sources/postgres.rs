@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_postgres::Client;
 
+use crate::cancel::unless_stopped;
 use crate::mark::Removal;
-use crate::postgres::cancel::unless_stopped;
 use crate::postgres::connection::{Target, wrong};
 use crate::postgres::dump::{self, Dumper, Selection};
 use crate::postgres::facts::{self, Facts};

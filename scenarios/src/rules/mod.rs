@@ -63,11 +63,16 @@ impl Rules<'_> {
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
-        samples(self.has_postgres())
+        samples(self.scenario.scratch.kind())
     }
 
-    fn has_postgres(&self) -> bool {
-        matches!(self.scenario.scratch, Scratch::Postgres(_))
+    /// The database server that the backup is restored into, as people call it.
+    fn server(&self) -> Option<&'static str> {
+        match self.scenario.scratch {
+            Scratch::Directory(_) => None,
+            Scratch::Postgres(_) => Some("PostgreSQL"),
+            Scratch::Mariadb(_) => Some("MariaDB"),
+        }
     }
 
     /// How many SQLite databases the source names.
@@ -75,17 +80,37 @@ impl Rules<'_> {
         match &self.scenario.source {
             Source::Sqlite(_) => 1,
             Source::Directory(directory) => directory.sqlite.len(),
-            Source::Postgres(_) | Source::Command(_) | Source::Restic(_) | Source::Borg(_) | Source::Files(_) => 0,
+            Source::Postgres(_)
+            | Source::Mariadb(_)
+            | Source::Command(_)
+            | Source::Restic(_)
+            | Source::Borg(_)
+            | Source::Files(_) => 0,
         }
     }
 
-    /// Whether the backup is a dump of a PostgreSQL database.
+    /// Whether the backup is a dump of a server's database, which only such a server can read.
     fn is_dump(&self) -> bool {
+        self.wanted_scratch() != "directory"
+    }
+
+    /// The kind of scratch that the backup can be restored into.
+    fn wanted_scratch(&self) -> &'static str {
         match &self.scenario.source {
-            Source::Postgres(_) => true,
-            Source::Command(command) => command.content == Content::PgDump,
-            Source::Files(files) => files.content == Content::PgDump,
-            Source::Directory(_) | Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => false,
+            Source::Directory(_) | Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => "directory",
+            Source::Postgres(_) => "postgres",
+            Source::Mariadb(_) => "mariadb",
+            Source::Command(source) => takes(&source.content),
+            Source::Files(source) => takes(&source.content),
         }
+    }
+}
+
+/// The kind of scratch that takes what a program writes, or what is in a file.
+fn takes(content: &Content) -> &'static str {
+    match content {
+        Content::Tar | Content::File(_) => "directory",
+        Content::PgDump => "postgres",
+        Content::MariadbDump => "mariadb",
     }
 }

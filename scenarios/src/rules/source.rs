@@ -1,7 +1,7 @@
 //! What is backed up, and whether it fits where it is restored.
 
 use crate::place::Path;
-use crate::{Content, FilesSource, PostgresMethod, PostgresSource, Scratch, Source, secret};
+use crate::{Content, FilesSource, MariadbSource, PostgresMethod, PostgresSource, Reference, Source, secret};
 
 use super::Rules;
 
@@ -20,9 +20,10 @@ pub(super) fn check(rules: &mut Rules<'_>) {
         Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => {}
         Source::Files(files) => put(rules, files),
         Source::Postgres(postgres) => {
-            connection(rules, postgres);
+            Connection::of_postgres(postgres).check(rules);
             physical(rules, postgres);
         }
+        Source::Mariadb(mariadb) => Connection::of_mariadb(mariadb).check(rules),
         Source::Command(command) => {
             file_name(rules, &Path::of(["source", "command", "content", "file"]), &command.content);
         }
@@ -62,57 +63,110 @@ fn file_name(rules: &mut Rules<'_>, path: &Path, content: &Content) {
     }
 }
 
-/// A dump goes into a database, everything else into a folder.
+/// A dump goes into a server of its kind, everything else into a folder.
 fn scratch(rules: &mut Rules<'_>) {
-    let (dump, postgres) = (rules.is_dump(), matches!(rules.scenario.scratch, Scratch::Postgres(_)));
-    let kind = match &rules.scenario.source {
-        Source::Directory(_) => "`directory`",
-        Source::Sqlite(_) => "`sqlite`",
-        Source::Postgres(_) => "`postgres`",
-        Source::Command(command) => match command.content {
-            Content::Tar => "`command` with `content: tar`",
-            Content::File(_) => "`command` with `content: {file: …}`",
-            Content::PgDump => "`command` with `content: pg_dump`",
-        },
-        Source::Restic(_) => "`restic`",
-        Source::Borg(_) => "`borg`",
-        Source::Files(_) => "`files`",
-    };
-    let path = Path::of(["scratch"]);
-    if dump && !postgres {
-        let message = format!("a `directory` scratch doesn't fit the source {kind}");
-        rules.say(
-            &path,
-            message,
-            "Write `scratch: {postgres: {}}`: it is loaded into a throw-away PostgreSQL cluster.",
-        );
-    } else if postgres && !dump {
-        let message = format!("a `postgres` scratch doesn't fit the source {kind}");
-        rules.say(&path, message, "Write `scratch: {directory: {}}`: it is restored into an empty folder.");
+    let (wanted, given) = (rules.wanted_scratch(), rules.scenario.scratch.kind());
+    if wanted == given {
+        return;
     }
+    let kind = match &rules.scenario.source {
+        Source::Command(command) => match command.content {
+            Content::Tar => "`command` with `content: tar`".into(),
+            Content::File(_) => "`command` with `content: {file: …}`".into(),
+            Content::PgDump => "`command` with `content: pg_dump`".into(),
+            Content::MariadbDump => "`command` with `content: mariadb_dump`".into(),
+        },
+        source => format!("`{}`", source.kind()),
+    };
+    let becomes = match wanted {
+        "postgres" => "it is loaded into a throw-away PostgreSQL cluster",
+        "mariadb" => "it is loaded into a throw-away MariaDB server",
+        _ => "it is restored into an empty folder",
+    };
+    let message = format!("a `{given}` scratch doesn't fit the source {kind}");
+    rules.say(&Path::of(["scratch"]), message, format!("Write `scratch: {{{wanted}: {{}}}}`: {becomes}."));
 }
 
-fn connection(rules: &mut Rules<'_>, postgres: &PostgresSource) {
-    let path = Path::of(["source", "postgres"]);
-    match (&postgres.url, &postgres.url_from) {
-        (Some(url), None) => plain_url(rules, &path.key("url"), url),
-        (Some(_), Some(_)) => rules.say(
-            &path.key("url_from"),
-            "`url` and `url_from` are both given",
-            "Keep one: `url` if the address is no secret, `url_from` if the whole of it is kept elsewhere.",
-        ),
-        (None, None) => rules.say(
-            &path,
-            "`postgres` does not say which database",
-            "Write `url: postgresql://user@host:5432/database`, or `url_from: {env: NAME}` if the whole URL is kept \
-             elsewhere.",
-        ),
-        (None, Some(_)) if postgres.password.is_some() => rules.say(
-            &path.key("password"),
-            "`password` belongs to `url`, but `url_from` is given",
-            "Take `password` away: a URL that is kept elsewhere has its password in it.",
-        ),
-        (None, Some(_)) => {}
+/// How the database of a server is reached, and how people are told of its kind.
+struct Connection<'a> {
+    kind: &'static str,
+    url: &'a Option<String>,
+    url_from: &'a Option<Reference>,
+    password: &'a Option<Reference>,
+    /// What a URL may begin with.
+    schemes: [&'static str; 2],
+    called: &'static str,
+    through_socket: &'static str,
+}
+
+impl<'a> Connection<'a> {
+    fn of_postgres(source: &'a PostgresSource) -> Self {
+        Self {
+            kind: "postgres",
+            url: &source.url,
+            url_from: &source.url_from,
+            password: &source.password,
+            schemes: ["postgresql://", "postgres://"],
+            called: "PostgreSQL",
+            through_socket: "postgresql:///database?host=/socket/folder",
+        }
+    }
+
+    fn of_mariadb(source: &'a MariadbSource) -> Self {
+        Self {
+            kind: "mariadb",
+            url: &source.url,
+            url_from: &source.url_from,
+            password: &source.password,
+            schemes: ["mariadb://", "mysql://"],
+            called: "MariaDB or MySQL",
+            through_socket: "mariadb://user@localhost/database?socket=/path/of/the.sock",
+        }
+    }
+
+    /// A URL of its usual form.
+    fn usual(&self) -> String {
+        let port = if self.kind == "postgres" { 5432 } else { 3306 };
+        format!("{}user@host:{port}/database", self.schemes[0])
+    }
+
+    fn check(&self, rules: &mut Rules<'_>) {
+        let path = Path::of(["source", self.kind]);
+        match (self.url, self.url_from) {
+            (Some(url), None) => self.plain_url(rules, &path.key("url"), url),
+            (Some(_), Some(_)) => rules.say(
+                &path.key("url_from"),
+                "`url` and `url_from` are both given",
+                "Keep one: `url` if the address is no secret, `url_from` if the whole of it is kept elsewhere.",
+            ),
+            (None, None) => {
+                let hint = format!(
+                    "Write `url: {}`, or `url_from: {{env: NAME}}` if the whole URL is kept elsewhere.",
+                    self.usual()
+                );
+                rules.say(&path, format!("`{}` does not say which database", self.kind), hint);
+            }
+            (None, Some(_)) if self.password.is_some() => rules.say(
+                &path.key("password"),
+                "`password` belongs to `url`, but `url_from` is given",
+                "Take `password` away: a URL that is kept elsewhere has its password in it.",
+            ),
+            (None, Some(_)) => {}
+        }
+    }
+
+    fn plain_url(&self, rules: &mut Rules<'_>, path: &Path, url: &str) {
+        if secret::in_url(url) {
+            rules.say(
+                path,
+                "`url` has a password in it",
+                "Take it out of the URL and say where it is kept: `password: {env: NAME}`. Replace the password: it has been \
+                 in a file.",
+            );
+        } else if !self.schemes.iter().any(|scheme| url.starts_with(scheme)) {
+            let hint = format!("Write `{}`, or `{}`.", self.usual(), self.through_socket);
+            rules.say(path, format!("`url` is not the address of a {} database", self.called), hint);
+        }
     }
 }
 
@@ -133,22 +187,5 @@ fn physical(rules: &mut Rules<'_>, postgres: &PostgresSource) {
     if postgres.jobs > 1 {
         let hint = "Take `jobs` away, or write `method: dump`.";
         rules.say(&path.key("jobs"), "`jobs` has no meaning for a physical backup, which is one stream", hint);
-    }
-}
-
-fn plain_url(rules: &mut Rules<'_>, path: &Path, url: &str) {
-    if secret::in_url(url) {
-        rules.say(
-            path,
-            "`url` has a password in it",
-            "Take it out of the URL and say where it is kept: `password: {env: NAME}`. Replace the password: it has been \
-             in a file.",
-        );
-    } else if !(url.starts_with("postgresql://") || url.starts_with("postgres://")) {
-        rules.say(
-            path,
-            "`url` is not the address of a PostgreSQL database",
-            "Write `postgresql://user@host:5432/database`, or `postgresql:///database?host=/socket/folder`.",
-        );
     }
 }

@@ -26,10 +26,12 @@ impl Rules<'_> {
     }
 
     fn fact_meant(&self, name: &str) -> String {
-        if FACTS.iter().any(|fact| fact.postgres && fact.name == name) {
-            return "Only a `postgres` scratch has this fact.".into();
+        let kind = self.scenario.scratch.kind();
+        let of_another = FACTS.iter().find(|fact| fact.name == name).and_then(|fact| fact.scratch);
+        if let Some(other) = of_another.filter(|other| *other != kind) {
+            return format!("Only a `{other}` scratch has this fact.");
         }
-        let here = || FACTS.iter().filter(|fact| self.has_postgres() || !fact.postgres).map(|fact| fact.name);
+        let here = || FACTS.iter().filter(|fact| fact.scratch.is_none_or(|has| has == kind)).map(|fact| fact.name);
         match closest(name, here()) {
             Some(meant) => format!("Did you mean `${{{meant}}}`?"),
             None => format!("The facts here are {}. Write `$$` for a plain dollar before a brace.", listed(here())),

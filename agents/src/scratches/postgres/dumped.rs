@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::UNSAFE;
 use super::server::{Server, isolation, network};
-use crate::postgres::cancel::unless_stopped;
+use crate::cancel::unless_stopped;
 use crate::postgres::connection::wrong;
 use crate::postgres::fresh::Fresh;
 use crate::postgres::loads::{self, Restoring};

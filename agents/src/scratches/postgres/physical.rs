@@ -15,11 +15,12 @@ use jiff::Timestamp;
 
 use super::UNSAFE;
 use super::server::{Server, isolation, network};
-use crate::postgres::cancel::unless_stopped;
+use crate::cancel::unless_stopped;
 use crate::postgres::cluster::{Cluster, SUPERUSER};
 use crate::postgres::copied;
+use crate::postgres::facts;
 use crate::postgres::site::Site;
-use crate::postgres::{facts, restless};
+use crate::restless;
 use crate::tree::Written;
 use crate::{
     CanarySeen, Context, Database, Entry, Environment, Error, Identity, Index, Kind, Note, OpenReader, Restored,

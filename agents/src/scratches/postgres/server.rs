@@ -6,10 +6,11 @@ use drill_scenarios::Newest;
 use jiff::Timestamp;
 use tokio_postgres::Client;
 
-use super::answer::{answer, timestamp_of};
+use super::answer::answer;
 use crate::postgres::cluster::{self, Cluster};
 use crate::postgres::connection::wrong;
 use crate::postgres::{canary, facts, snapshot};
+use crate::scratches::timestamp::timestamp_of;
 use crate::{CanarySeen, Context, Error, Kind, Result, Rows};
 
 /// A server that runs, and the restored database.

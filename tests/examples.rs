@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Bucket, Cluster, Finished, World, check, must};
+use crate::support::{Archived, Bucket, Cluster, Finished, World, check, must};
 
 /// What a checkout holds that the examples speak of: `docs`, the example below `scenarios`, an identity.
 fn checkout(example: &str) -> World {
@@ -245,6 +245,20 @@ fn the_nightly_archives_of_the_example_are_adopted_from_their_bucket() {
     let keys = [("S3_KEY_ID", Bucket::ACCESS_KEY_ID), ("S3_SECRET", Bucket::SECRET_ACCESS_KEY)];
     let record = passes(&world, "files.yaml", &keys);
     assert_eq!(record["assurance"], "L3", "{record:#}");
+}
+
+#[test]
+fn a_cluster_that_pgbackrest_backs_up_is_recovered_to_an_instant_by_the_example() {
+    let world = checkout("pgbackrest.yaml");
+    let archived = Archived::start(&world);
+    archived.cluster.sql("CREATE TABLE orders AS SELECT clock_timestamp() AS at");
+    archived.backup("full");
+    archived.tick(200);
+    archived.switch();
+    fs::create_dir_all(world.path("target/drill")).expect("folder");
+    fs::rename(world.path("pgbackrest.conf"), world.path("target/drill/pgbackrest.conf")).expect("moved");
+    let record = passes(&world, "pgbackrest.yaml", &[("DRILL_CIPHER_PASS", Archived::PASSPHRASE)]);
+    assert_eq!(check(&record, "No order is newer than that instant")["outcome"], "passed");
 }
 
 #[test]

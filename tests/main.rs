@@ -15,6 +15,7 @@ mod history;
 mod keep;
 mod limits;
 mod mariadb;
+mod pgbackrest;
 mod postgres;
 mod sandbox;
 mod secrets;

@@ -27,6 +27,8 @@ pub struct Context {
     pub timings: Arc<Timings>,
     /// Where secrets are looked up and scrubbed from texts.
     pub secrets: Arc<Secrets>,
+    /// What a lot is drawn by; it is in the record.
+    pub seed: String,
     /// Have less of the data in memory at once: under 128 MiB instead of 256, at the price of speed.
     pub low_memory: bool,
     /// What may be taken of source and vault.
@@ -50,6 +52,7 @@ impl Context {
             progress: Arc::default(),
             timings: Arc::default(),
             secrets,
+            seed: String::new(),
             low_memory: false,
             limits: Limits::default(),
             sandbox: None,

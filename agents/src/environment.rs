@@ -54,6 +54,11 @@ pub trait Environment: Send + Sync {
         Err(Error::new(Kind::Config, "this kind of scratch takes no backup that another tool restores"))
     }
 
+    /// How far a server recovered that replayed an archive of WAL.
+    fn recovered(&self) -> Option<&Recovered> {
+        None
+    }
+
     /// What is there now, in the shape of the snapshot's index and down to `level`, canaries left out.
     async fn observe(&self, cx: &Context, index: &Index, level: Level) -> Result<Index>;
 
@@ -99,6 +104,16 @@ pub struct Restored {
 
 /// Rows of an answer that are kept.
 pub(crate) const MOST_ROWS: u64 = 1000;
+/// How far a server recovered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovered {
+    /// How far it was to, and how that was chosen.
+    pub wanted: String,
+    /// Where it ended, by the word of the server.
+    pub reached: String,
+    /// When the last transaction was made that it replayed.
+    pub last: Option<Timestamp>,
+}
 
 /// The answer of a query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

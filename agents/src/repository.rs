@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use async_trait::async_trait;
+use drill_scenarios::RecoverTo;
 use jiff::Timestamp;
+use secrecy::SecretString;
 
-use crate::{Account, Context, Format, Identity, Index, Note, OpenReader, Restored, Result};
+use crate::{Account, Context, Error, Format, Identity, Index, Kind, Note, OpenReader, Restored, Result};
 
 /// Where another tool keeps its backups. It is only read: not one byte in it is changed, no lock is taken in it.
 ///
@@ -89,13 +91,36 @@ pub enum Supply {
 #[async_trait]
 pub trait Restorer: Send + Sync {
     /// Restores into this folder, which is there, empty, and belongs to `account`. What goes beside the data is an error: of the tool's
-    /// lines about trouble each is a complaint.
+    /// lines about trouble each is a complaint. Only tablespaces of a PostgreSQL cluster go into the folder [`TABLESPACES`] beside it.
     async fn restore_into(&self, cx: &Context, folder: &Path, account: &Account) -> Result<Restored>;
 
-    /// Settings with which a PostgreSQL server recovers from what was restored.
-    fn recovery(&self) -> BTreeMap<String, String> {
-        BTreeMap::new()
+    /// How a PostgreSQL server recovers what was restored into this folder.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] for a tool that restores no PostgreSQL cluster.
+    fn recovery(&self, _cx: &Context, _data: &Path) -> Result<Recovery> {
+        Err(Error::new(Kind::Config, "the tool restores no PostgreSQL cluster"))
     }
+}
+
+/// Where the tablespaces of a restored cluster go, beside its folder.
+pub const TABLESPACES: &str = "tablespaces";
+
+/// What a PostgreSQL server recovers with from an archive of WAL.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    /// The shell command that fetches a file of the archive, as `restore_command` takes it: `%f` is its name, `%p` where it goes.
+    pub fetch: String,
+    /// Variables of that command.
+    pub env: BTreeMap<String, SecretString>,
+    /// How far it goes.
+    pub to: RecoverTo,
+    /// The backup is consistent from then on.
+    pub consistent_at: Timestamp,
+    /// The segment of WAL in which the backup ends.
+    pub last_of_backup: String,
+    /// The newest segment in the archive.
+    pub newest: String,
 }
 
 /// What a tool says of its own repository.

@@ -27,8 +27,11 @@ const fn mariadb(name: &'static str, summary: &'static str) -> Fact {
     Fact { name, summary, scratch: Some("mariadb") }
 }
 
+/// The fact that only a cluster has which was recovered to an instant.
+pub(crate) const TARGET_TIME: &str = "DRILL_TARGET_TIME";
+
 /// Every fact there is.
-pub const FACTS: [Fact; 11] = [
+pub const FACTS: [Fact; 12] = [
     fact("DRILL_ROOT", "Folder of the restored data, absolute."),
     fact("DRILL_RUN", "Id of the run."),
     fact("DRILL_PORT", "A free TCP port on loopback that is kept for the app."),
@@ -36,6 +39,10 @@ pub const FACTS: [Fact; 11] = [
     postgres("PGPORT", "Port number that belongs to the socket."),
     postgres("PGUSER", "Role that owns the restored database."),
     postgres("PGDATABASE", "Name of the restored database."),
+    postgres(
+        TARGET_TIME,
+        "The instant that was recovered to (`2026-11-01T12:00:00.123456Z`), with `recover_to: random` or `{at: …}`.",
+    ),
     mariadb("MYSQL_UNIX_PORT", "Path of the throw-away server's unix socket."),
     mariadb("MYSQL_HOST", "Always `localhost`, which stands for the socket."),
     mariadb("MYSQL_USER", "User who may do everything and needs no password."),
@@ -96,6 +103,7 @@ pub(crate) fn samples(scratch: &str) -> BTreeMap<String, String> {
         "DRILL_PORT" | "PGPORT" => "54321",
         "DRILL_ROOT" | "PGHOST" | "MYSQL_UNIX_PORT" => "/drill",
         "MYSQL_HOST" => "localhost",
+        TARGET_TIME => "2026-11-01T12:00:00Z",
         _ => "drill",
     };
     let here = FACTS.iter().filter(|fact| fact.scratch.is_none_or(|kind| kind == scratch));

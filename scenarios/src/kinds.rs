@@ -159,6 +159,7 @@ mod tests {
             "source restic",
             "source borg",
             "source files",
+            "source pgbackrest",
             "vault url",
             "vault fs",
             "vault s3",

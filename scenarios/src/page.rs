@@ -41,12 +41,13 @@ of `app` and of probes. `$$` stands for a dollar; a dollar before anything else 
 ";
 
 /// The definitions in the order of the page. A family of kinds has a section a kind.
-const SECTIONS: [&str; 31] = [
+const SECTIONS: [&str; 32] = [
     "Source",
     "PostgresMethod",
     "Content",
     "Select",
     "OwnCheck",
+    "RecoverTo",
     "Vault",
     "Checksum",
     "Seal",

@@ -24,14 +24,14 @@ static LIKELY: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         // A slash in a password breaks the URL, but people write it; what stands before it must then not be a port.
         r#"://[^\s:/?#@"']*:(?<secret>[^\s"'/]+|[^\s"'/$]*[^\s"'/$0-9][^\s"'/$]*/[^\s"']*)@"#,
         r#"(?i)[?&](?:[\w-]*(?:password|passwd|passphrase|secret|token|signature|credential|account_key)[\w-]*)=(?<secret>[^&\s"']+)"#,
-        r#"(?i)[\w-]*(?:password|passwd|passphrase|secret|token|private_key|account_key|authorization|cookie)[\w-]*["']?:[ \t]+(?<secret>"[^"\n]*"|'[^'\n]*'|[^\s{\[&*|>#,}"'][^,}\n]*)"#,
+        r#"(?i)[\w-]*(?:password|passwd|passphrase|secret|token|private_key|account_key|cipher_pass|authorization|cookie)[\w-]*["']?:[ \t]+(?<secret>"[^"\n]*"|'[^'\n]*'|[^\s{\[&*|>#,}"'][^,}\n]*)"#,
     ])
 });
 
 /// Names whose value is a secret: options and parameters of storage services, headers.
 static TELLING: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)password|passwd|passphrase|secret|token|signature|credential|private_key|account_key|access_key$|^authorization$|^proxy-authorization$|cookie|api-?key",
+        r"(?i)password|passwd|passphrase|secret|token|signature|credential|private_key|account_key|access_key$|_pass$|^authorization$|^proxy-authorization$|cookie|api-?key",
     )
     .expect("a constant expression")
 });

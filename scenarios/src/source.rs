@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{BorgSource, FilesSource, Reference, ResticSource, Select, Span};
+use crate::{BorgSource, FilesSource, PgbackrestSource, RecoverTo, Reference, ResticSource, Select, Span};
 
 /// What is backed up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,9 @@ pub enum Source {
     Borg(BorgSource),
     /// A backup that something else puts into storage as one file: a dump, an archive, an export.
     Files(FilesSource),
+    /// A backup of a PostgreSQL cluster that pgBackRest took: restored by pgBackRest from a repository that is only read, and recovered from the
+    /// archive of WAL, to its end or to an instant.
+    Pgbackrest(PgbackrestSource),
 }
 
 /// A folder.
@@ -191,6 +194,7 @@ impl Source {
             Self::Restic(_) => "restic",
             Self::Borg(_) => "borg",
             Self::Files(_) => "files",
+            Self::Pgbackrest(_) => "pgbackrest",
         }
     }
 
@@ -205,6 +209,7 @@ impl Source {
             Self::Restic(source) => Some(&source.select),
             Self::Borg(source) => Some(&source.select),
             Self::Files(source) => Some(&source.select),
+            Self::Pgbackrest(source) => Some(&source.select),
             Self::Directory(_) | Self::Sqlite(_) | Self::Postgres(_) | Self::Mariadb(_) | Self::Command(_) => None,
         }
     }
@@ -215,7 +220,16 @@ impl Source {
             Self::Restic(source) => source.max_age,
             Self::Borg(source) => source.max_age,
             Self::Files(source) => source.max_age,
+            Self::Pgbackrest(source) => source.max_age,
             Self::Directory(_) | Self::Sqlite(_) | Self::Postgres(_) | Self::Mariadb(_) | Self::Command(_) => None,
+        }
+    }
+
+    /// How far its server recovers, where an archive of WAL is replayed.
+    pub fn recover_to(&self) -> Option<RecoverTo> {
+        match self {
+            Self::Pgbackrest(source) => Some(source.recover_to),
+            _ => None,
         }
     }
 
@@ -226,7 +240,7 @@ impl Source {
             Self::Sqlite(source) => source.canary,
             Self::Postgres(source) => source.canary,
             Self::Mariadb(source) => source.canary,
-            Self::Command(_) | Self::Restic(_) | Self::Borg(_) | Self::Files(_) => false,
+            Self::Command(_) | Self::Restic(_) | Self::Borg(_) | Self::Files(_) | Self::Pgbackrest(_) => false,
         }
     }
 
@@ -256,6 +270,12 @@ impl Source {
             Self::Restic(source) => vec![format!("What restic keeps in {}.", source.repository)],
             Self::Borg(source) => vec![format!("What Borg keeps in {}.", source.repository)],
             Self::Files(source) => vec![format!("What is put into storage as {}.", source.matching)],
+            Self::Pgbackrest(source) => {
+                vec![format!(
+                    "The PostgreSQL cluster that pgBackRest keeps as stanza {}, all its databases and roles.",
+                    source.stanza
+                )]
+            }
         }
     }
 
@@ -277,7 +297,8 @@ impl Source {
             | Self::Command(_)
             | Self::Restic(_)
             | Self::Borg(_)
-            | Self::Files(_) => Vec::new(),
+            | Self::Files(_)
+            | Self::Pgbackrest(_) => Vec::new(),
         }
     }
 }

@@ -44,6 +44,27 @@ impl Cluster {
         Self { folder, bin: newest_bin(), account }
     }
 
+    /// Stops the server and starts it again.
+    pub fn restart(&self) {
+        must(self.program("pg_ctl").args(["-w", "-m", "fast", "stop", "-D"]).arg(self.data()));
+        self.serve();
+    }
+
+    /// The account that it runs as, if that isn't the test's own.
+    pub fn account(&self) -> Option<(u32, u32)> {
+        self.account
+    }
+
+    /// A new folder of this name beside its data.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let folder = self.folder.path().join(name);
+        fs::create_dir(&folder).expect("folder");
+        if let Some((uid, gid)) = self.account {
+            chown(&folder, Some(uid), Some(gid)).expect("chown");
+        }
+        folder
+    }
+
     fn serve(&self) {
         if let Some((uid, gid)) = self.account {
             must(Command::new("chown").arg(format!("{uid}:{gid}")).arg(self.data()));
@@ -93,7 +114,12 @@ impl Cluster {
     }
 
     fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(self.bin.join(name));
+        self.command(&self.bin.join(name).to_string_lossy())
+    }
+
+    /// Another program, run as the account that it runs as.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         command.env("LC_ALL", "C.UTF-8").current_dir("/").stdin(Stdio::null());
         if let Some((uid, gid)) = self.account {
             command.uid(uid).gid(gid);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use tokio_postgres::Client;
 
 use super::connection::{Target, wrong};
@@ -193,7 +194,9 @@ pub(super) fn telling(log: &str) -> String {
 /// [`Kind::Config`].
 pub(crate) fn check(settings: &BTreeMap<String, String>) -> Result<()> {
     for name in settings.keys() {
-        let ours = OWN.contains(&name.as_str()) || KEPT_APART.iter().any(|(own, _)| own == name);
+        let ours = OWN.contains(&name.as_str())
+            || name.starts_with("recovery_")
+            || KEPT_APART.iter().any(|(own, _)| own == name);
         if ours {
             return Err(Error::new(Kind::Config, format!("setting {name} of the scratch is drillctl's own"))
                 .hint("Leave it out: the cluster is kept apart by it."));
@@ -219,5 +222,7 @@ fn start(cx: &Context, site: &Site) -> Result<Running> {
     let program = program.arg("-p").arg(PORT.to_string()).args(files).args(apart);
     let program = if site.walled { program.args(["-c", "unix_socket_permissions=0770"]) } else { program };
     let program = walled(cx, program, &[&site.folder, &site.sockets], site.programs.folder());
+    let variables = site.env.iter();
+    let program = variables.fold(program, |program, (name, value)| program.env(name, value.expose_secret()));
     program.account(&site.account).folder(&site.folder).log_to(&site.log()).start(cx)
 }

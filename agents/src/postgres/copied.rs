@@ -78,6 +78,24 @@ fn within(entry: &Entry) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a link that leads anywhere but below `inside`: the server would write there.
+///
+/// # Errors
+/// [`Kind::Refused`]; I/O errors.
+pub(crate) fn stays_within(path: &Path, inside: &Path) -> Result<()> {
+    let wrong = |cause| Error::io("looking at", path.display(), cause);
+    let kind = path.symlink_metadata().map_err(wrong)?.file_type();
+    if kind.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(wrong)? {
+            stays_within(&entry.map_err(wrong)?.path(), inside)?;
+        }
+    }
+    if kind.is_symlink() && !std::fs::canonicalize(path).map_err(wrong)?.starts_with(inside) {
+        return Err(Error::new(Kind::Refused, format!("the restored {} leads out of the scratch", path.display())));
+    }
+    Ok(())
+}
+
 /// Leaves behind what belongs to the source only, and gives all the rest to the account that the server runs as.
 pub(crate) fn cut_loose(data: &Path, account: &Account) -> Result<()> {
     for name in LEFT_BEHIND {

@@ -21,6 +21,7 @@ mod materialised;
 mod messages;
 mod piped;
 pub(crate) mod programs;
+pub(crate) mod recovery;
 pub(crate) mod scope;
 pub(crate) mod sequences;
 pub(crate) mod shares;

@@ -1,9 +1,11 @@
 //! The place of a throw-away cluster: its folders, made for one run, and its settings. No server runs yet.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use secrecy::SecretString;
 
 use super::cluster::{SUPERUSER, full, is_full, telling};
 use super::programs::Programs;
@@ -41,6 +43,8 @@ pub(crate) struct Site {
     pub(crate) programs: Programs,
     /// Whether its server is walled in, and who uses it is in the run's sandbox.
     pub(crate) walled: bool,
+    /// Variables of its server, for the command that fetches WAL.
+    pub(crate) env: BTreeMap<String, SecretString>,
 }
 
 impl Site {
@@ -61,8 +65,8 @@ impl Site {
     /// # Errors
     /// As for [`account`].
     pub(crate) fn of(cx: &Context, place: &Place, programs: Programs) -> Result<Self> {
-        let sockets = place.sockets();
-        Ok(Self { folder: place.folder.clone(), sockets, account: account()?, programs, walled: cx.walls.is_some() })
+        let (sockets, walled) = (place.sockets(), cx.walls.is_some());
+        Ok(Self { folder: place.folder.clone(), sockets, account: account()?, programs, walled, env: BTreeMap::new() })
     }
 
     /// The cluster's files.
@@ -78,6 +82,29 @@ impl Site {
     /// What its server has written.
     pub(crate) fn logged(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.log()).unwrap_or_default()).into_owned()
+    }
+
+    /// Makes a folder of this name beside the data, for the server's account.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(crate) fn make_beside(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.join(name);
+        let wrong = |cause| Error::io("making scratch folder", folder.display(), cause);
+        std::fs::DirBuilder::new().mode(0o700).create(&folder).map_err(wrong)?;
+        std::os::unix::fs::chown(&folder, Some(self.account.uid), Some(self.account.gid)).map_err(wrong)?;
+        Ok(folder)
+    }
+
+    /// Has its server recover from an archive of WAL when it starts.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(crate) fn ask_for_recovery(&self) -> Result<()> {
+        let file = self.data().join("recovery.signal");
+        let wrong = |cause| Error::io("writing", file.display(), cause);
+        std::fs::write(&file, "").map_err(wrong)?;
+        std::os::unix::fs::chown(&file, Some(self.account.uid), Some(self.account.gid)).map_err(wrong)
     }
 
     /// Makes a new, empty cluster in it.

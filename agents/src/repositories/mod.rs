@@ -3,6 +3,7 @@
 mod borg;
 mod files;
 mod listed;
+mod pgbackrest;
 mod restic;
 mod tool;
 mod unpacked;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use self::borg::BorgRepository;
 use self::files::FilesRepository;
+use self::pgbackrest::PgbackrestRepository;
 use self::restic::ResticRepository;
 use crate::{Error, Kind, Repository, Result, Secrets};
 
@@ -28,6 +30,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
         Named::Restic(source) => Box::new(ResticRepository::open(source, secrets)?),
         Named::Borg(source) => Box::new(BorgRepository::open(source, secrets)?),
         Named::Files(source) => Box::new(FilesRepository::open(source, secrets)?),
+        Named::Pgbackrest(source) => Box::new(PgbackrestRepository::open(source, secrets)?),
         Named::Directory(_) | Named::Sqlite(_) | Named::Postgres(_) | Named::Mariadb(_) | Named::Command(_) => {
             return Err(Error::new(Kind::Config, format!("a {} source is captured, not adopted", source.kind())));
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drill_scenarios::Reference;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::cancel::unless_stopped;
@@ -85,13 +85,22 @@ impl Tool {
         if let Some(home) = std::env::var_os("HOME") {
             program = program.env("HOME", home);
         }
-        for (name, value) in &self.env {
-            program = program.env(name, value);
-        }
-        for (name, reference) in &self.secret_env {
-            program = program.env(name, self.secrets.resolve(reference)?.expose_secret());
+        for (name, value) in self.variables()? {
+            program = program.env(name, value.expose_secret());
         }
         Ok(program)
+    }
+
+    /// Where the program is.
+    pub(super) fn path(&self) -> &Path {
+        &self.program
+    }
+
+    /// Its variables.
+    pub(super) fn variables(&self) -> Result<BTreeMap<String, SecretString>> {
+        let plain = self.env.iter().map(|(name, value)| Ok((name.clone(), SecretString::from(value.clone()))));
+        let secret = self.secret_env.iter().map(|(name, place)| Ok((name.clone(), self.secrets.resolve(place)?)));
+        plain.chain(secret).collect()
     }
 
     /// What the program answers at once.

@@ -26,7 +26,7 @@ use crate::{
 };
 
 const LOADING: [&str; 3] = ["postgres", "initdb", "pg_restore"];
-const RECOVERING: [&str; 1] = ["postgres"];
+const RECOVERING: [&str; 3] = ["postgres", "pg_controldata", "pg_waldump"];
 /// How long a new server may take to answer.
 const START: Duration = Duration::from_secs(120);
 /// What makes loading faster here than it may be in earnest.
@@ -64,6 +64,8 @@ impl PostgresScratch {
         let (bin, physical) = (self.bin.as_deref(), *format == Format::PgBase);
         match self.version {
             Some(version) if version < least || physical && version != least => Err(unfit(least, version, physical)),
+            // Nobody knows the version of what doesn't open.
+            _ if physical && least == 0 => Programs::fitting(cx, bin, &RECOVERING, least).await,
             _ if physical => Programs::of_major(cx, bin, &RECOVERING, least).await,
             None => Programs::fitting(cx, bin, &LOADING, least).await,
             Some(version) => Programs::of_major(cx, bin, &LOADING, version).await,

@@ -35,7 +35,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
         Named::Postgres(source) => Box::new(PostgresSource::open(source, secrets)?),
         Named::Mariadb(source) => Box::new(MariadbSource::open(source, secrets)?),
         Named::Command(source) => Box::new(CommandSource::open(source, secrets)?),
-        Named::Restic(_) | Named::Borg(_) | Named::Files(_) => {
+        Named::Restic(_) | Named::Borg(_) | Named::Files(_) | Named::Pgbackrest(_) => {
             return Err(Error::new(Kind::Config, format!("a backup of {} is adopted, not captured", source.kind())));
         }
     })
@@ -46,6 +46,7 @@ pub fn format(source: &drill_scenarios::Source) -> Format {
     use drill_scenarios::Source as Named;
     match source {
         Named::Directory(_) | Named::Sqlite(_) | Named::Restic(_) | Named::Borg(_) => Format::Tar,
+        Named::Pgbackrest(_) => Format::PgBase,
         Named::Postgres(source) if source.method == PostgresMethod::Physical => Format::PgBase,
         Named::Postgres(source) if source.jobs > 1 => Format::PgDumps,
         Named::Postgres(_) => Format::PgDump,

@@ -50,6 +50,7 @@ pub(super) async fn run(options: &Options, arguments: &Arguments) -> Ended {
         .walled(file.scenario.sandbox.clone());
     cx.low_memory = options.low_memory;
     let nonce = host::nonce::<16>();
+    cx.seed.clone_from(&nonce);
     let prepared = tokio::select! {
         prepared = prepare(&cx, &store, file, (arguments, &nonce)) => prepared,
         by = signals.next() => Err(Failure::interrupted(by)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drill_agents::{Described, Environment, Error, Repository, Restored, Supply};
+use drill_agents::{Described, Environment, Error, Recovered, Repository, Restored, Supply};
 use drill_reports::{Assurance, Backup, CheckResult, Event, Outcome, Phase, Segments};
 
 use super::results::{blamed, judged, passed};
@@ -71,6 +71,7 @@ pub(super) async fn restore(
     let took = cx.clock.elapsed() - began;
     engine.timed(Phase::Load, took)?;
     vouched(engine, found, took)?;
+    recovered(engine, environment)?;
     Ok((restored, took))
 }
 
@@ -92,6 +93,14 @@ fn vouched(engine: &Engine<'_>, found: &Found<'_>, took: Duration) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// How far a server recovered, where it was told how far.
+fn recovered(engine: &Engine<'_>, environment: &dyn Environment) -> Result<(), Stop> {
+    let Some(Recovered { wanted, reached, .. }) = environment.recovered() else { return Ok(()) };
+    let title = "The server recovered as far as it was to";
+    let check = passed("recovered-to", title, Assurance::Restores, wanted);
+    Ok(engine.journal.append(Event::Checked(Box::new(CheckResult { observed: reached.clone(), ..check })))?)
 }
 
 fn backup(repository: &dyn Repository, chosen: &Chosen) -> Backup {

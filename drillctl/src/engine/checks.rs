@@ -1,6 +1,6 @@
 //! Verify: what came back is compared with what went in, the canary is looked for, and the newest data is found.
 
-use drill_agents::{EntryKind, Environment, Index, Sha256, differences};
+use drill_agents::{Database, EntryKind, Environment, Index, Sha256, differences};
 use drill_reports::{Assurance, Event, Outcome, Severity, amount};
 use drill_scenarios::Level;
 
@@ -37,7 +37,7 @@ pub(super) async fn verify(
 /// Holds what is in the environment against what was captured. Where nothing is known of that, as for a dump that another
 /// program made, nothing is claimed. Returns what was observed.
 async fn content(engine: &Engine<'_>, captured: &Index, environment: &dyn Environment) -> Result<Option<Index>, Stop> {
-    if captured.entries.is_empty() && captured.databases.is_empty() {
+    if tells_nothing(captured) {
         let statement =
             "The source tells nothing about its content, so what came back was not compared with it.".into();
         let noted = Event::Noted { severity: Severity::Warning, subject: "content".into(), statement };
@@ -58,6 +58,12 @@ async fn content(engine: &Engine<'_>, captured: &Index, environment: &dyn Enviro
     let check = judged(engine, check, differences(captured, &observed, level), &seen);
     engine.journal.append(Event::Checked(Box::new(check)))?;
     Ok(Some(observed))
+}
+
+/// Whether nothing is known of the content. Another tool may tell the name of a database and no more.
+fn tells_nothing(captured: &Index) -> bool {
+    let named_only = |database: &Database| captured.listed && database.tables.is_empty() && database.objects.is_empty();
+    captured.entries.is_empty() && captured.databases.iter().all(named_only)
 }
 
 /// The canary that this run planted must come back with this run's nonce.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::place::Path;
-use crate::{Select, Source, secret};
+use crate::{OwnCheck, RecoverTo, Select, Source, secret};
 
 use super::Rules;
 
@@ -14,9 +14,14 @@ pub(super) fn check(rules: &mut Rules<'_>) {
     match &rules.scenario.source {
         Source::Restic(source) => repository(rules, "restic", &source.repository, &source.env),
         Source::Borg(source) => repository(rules, "borg", &source.repository, &source.env),
+        Source::Pgbackrest(source) => {
+            variables(rules, "pgbackrest", &source.env);
+            whole_check(rules, source.check);
+        }
         _ => {}
     }
     recovery_point(rules);
+    fetches_wal(rules);
 }
 
 fn place(rules: &mut Rules<'_>, key: &str, given: bool, adopted: bool) {
@@ -42,15 +47,19 @@ fn place(rules: &mut Rules<'_>, key: &str, given: bool, adopted: bool) {
 
 /// Credentials stand neither in an address nor in a variable.
 fn repository(rules: &mut Rules<'_>, kind: &str, address: &str, env: &BTreeMap<String, String>) {
-    let path = Path::of(["source", kind]);
     if secret::in_url(address) {
         rules.say(
-            &path.key("repository"),
+            &Path::of(["source", kind, "repository"]),
             "`repository` has credentials in it",
             "Take them out, and say where they are kept: `secrets: {AWS_SECRET_ACCESS_KEY: {env: NAME}}`. Replace them: they \
              have been in a file.",
         );
     }
+    variables(rules, kind, env);
+}
+
+fn variables(rules: &mut Rules<'_>, kind: &str, env: &BTreeMap<String, String>) {
+    let path = Path::of(["source", kind]);
     for name in env.keys().filter(|name| secret::telling(name)) {
         let path = path.key("env").key(name);
         let hint = format!("Move it to `secrets` and say where it is kept: `{name}: {{env: {name}}}`.");
@@ -58,7 +67,29 @@ fn repository(rules: &mut Rules<'_>, kind: &str, address: &str, env: &BTreeMap<S
     }
 }
 
-/// A backup that is old on purpose says nothing about the recovery point.
+/// Within walls no server gets at an archive.
+fn fetches_wal(rules: &mut Rules<'_>) {
+    if rules.scenario.source.recover_to().is_some() && rules.scenario.sandbox.is_some() {
+        rules.say(
+            &Path::of(["sandbox"]),
+            "a server in a sandbox can't fetch WAL from the archive",
+            "Take `sandbox` away: the server of this drill must reach the repository.",
+        );
+    }
+}
+
+/// pgBackRest checks all of its repository or nothing.
+fn whole_check(rules: &mut Rules<'_>, check: OwnCheck) {
+    if check == OwnCheck::Structure {
+        rules.say(
+            &Path::of(["source", "pgbackrest", "check"]),
+            "pgBackRest has no check of the structure alone",
+            "Write `check: data`: `pgbackrest verify` reads every file of every backup and of the archive.",
+        );
+    }
+}
+
+/// A backup that is old on purpose says nothing about the recovery point, nor does an instant before the last.
 fn recovery_point(rules: &mut Rules<'_>) {
     let on_purpose = matches!(rules.scenario.source.select(), Some(Select::Random | Select::Before(_) | Select::Id(_)));
     if on_purpose && rules.scenario.objectives.rpo.is_some() {
@@ -66,6 +97,14 @@ fn recovery_point(rules: &mut Rules<'_>) {
             &Path::of(["objectives", "rpo"]),
             "`rpo` can't be measured: `select` may choose an old backup on purpose",
             "Write `select: newest`, or take `rpo` away and say with `max_age` how old the newest backup may be.",
+        );
+    }
+    let early = rules.scenario.source.recover_to().is_some_and(|to| to != RecoverTo::Latest);
+    if early && rules.scenario.objectives.rpo.is_some() {
+        rules.say(
+            &Path::of(["objectives", "rpo"]),
+            "`rpo` can't be measured: `recover_to` may end before the archive does",
+            "Write `recover_to: latest`, or take `rpo` away here and measure it in a scenario of its own.",
         );
     }
 }

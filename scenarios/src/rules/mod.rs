@@ -15,11 +15,11 @@ mod vault;
 
 use std::collections::BTreeMap;
 
-use crate::facts::samples;
+use crate::facts::{TARGET_TIME, samples};
 use crate::node::Node;
 use crate::place::{Path, Place};
 use crate::problem::Finding;
-use crate::{Content, Scenario, Scratch, Source, secret};
+use crate::{Content, RecoverTo, Scenario, Scratch, Source, secret};
 
 /// Everything that breaks a rule. `tree` is where `scenario` was read from.
 pub(crate) fn check(scenario: &Scenario, tree: &Node) -> Vec<Finding> {
@@ -63,7 +63,11 @@ impl Rules<'_> {
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
-        samples(self.scenario.scratch.kind())
+        let mut facts = samples(self.scenario.scratch.kind());
+        if !self.scenario.source.recover_to().is_some_and(RecoverTo::is_instant) {
+            facts.remove(TARGET_TIME);
+        }
+        facts
     }
 
     /// The database server that the backup is restored into, as people call it.
@@ -85,7 +89,8 @@ impl Rules<'_> {
             | Source::Command(_)
             | Source::Restic(_)
             | Source::Borg(_)
-            | Source::Files(_) => 0,
+            | Source::Files(_)
+            | Source::Pgbackrest(_) => 0,
         }
     }
 
@@ -98,7 +103,7 @@ impl Rules<'_> {
     fn wanted_scratch(&self) -> &'static str {
         match &self.scenario.source {
             Source::Directory(_) | Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => "directory",
-            Source::Postgres(_) => "postgres",
+            Source::Postgres(_) | Source::Pgbackrest(_) => "postgres",
             Source::Mariadb(_) => "mariadb",
             Source::Command(source) => takes(&source.content),
             Source::Files(source) => takes(&source.content),

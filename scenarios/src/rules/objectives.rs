@@ -70,7 +70,8 @@ fn measurable(rules: &mut Rules<'_>, path: &Path) {
     if rules.scenario.objectives.rpo.is_none() {
         return;
     }
-    if rules.is_dump() && !rules.scenario.source.plants_canary() {
+    let source = &rules.scenario.source;
+    if rules.is_dump() && !source.plants_canary() && source.recover_to().is_none() {
         let not_ours = matches!(rules.scenario.source, Source::Command(_) | Source::Files(_));
         let planted = if not_ours { "" } else { ", or `canary: true` in the source" };
         let hint = format!(

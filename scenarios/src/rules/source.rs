@@ -17,7 +17,7 @@ pub(super) fn check(rules: &mut Rules<'_>) {
                 rules.below(&path.key("sqlite").item(number), file, "the folder that is backed up");
             }
         }
-        Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => {}
+        Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) | Source::Pgbackrest(_) => {}
         Source::Files(files) => put(rules, files),
         Source::Postgres(postgres) => {
             Connection::of_postgres(postgres).check(rules);

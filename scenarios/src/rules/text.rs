@@ -3,7 +3,7 @@
 use std::path::{Component, Path as FilePath};
 
 use crate::FACTS;
-use crate::facts::{Unfilled, filled};
+use crate::facts::{TARGET_TIME, Unfilled, filled};
 use crate::place::Path;
 use crate::suggest::{closest, listed};
 
@@ -31,7 +31,12 @@ impl Rules<'_> {
         if let Some(other) = of_another.filter(|other| *other != kind) {
             return format!("Only a `{other}` scratch has this fact.");
         }
-        let here = || FACTS.iter().filter(|fact| fact.scratch.is_none_or(|has| has == kind)).map(|fact| fact.name);
+        if name == TARGET_TIME {
+            return "Only a cluster that is recovered to an instant (`recover_to: random` or `{at: …}`) has this fact."
+                .into();
+        }
+        let facts = self.facts();
+        let here = || FACTS.iter().map(|fact| fact.name).filter(|name| facts.contains_key(*name));
         match closest(name, here()) {
             Some(meant) => format!("Did you mean `${{{meant}}}`?"),
             None => format!("The facts here are {}. Write `$$` for a plain dollar before a brace.", listed(here())),

@@ -19,12 +19,13 @@ use crate::cancel::unless_stopped;
 use crate::postgres::cluster::{Cluster, SUPERUSER};
 use crate::postgres::copied;
 use crate::postgres::facts;
+use crate::postgres::recovery::Aim;
 use crate::postgres::site::Site;
 use crate::restless;
 use crate::tree::Written;
 use crate::{
-    CanarySeen, Context, Database, Entry, Environment, Error, Identity, Index, Kind, Note, OpenReader, Restored,
-    Result, Rows, differences, tree,
+    CanarySeen, Context, Database, Entry, Environment, Error, Identity, Index, Kind, Note, OpenReader, Recovered,
+    Recovery, Restored, Restorer, Result, Rows, TABLESPACES, differences, tree,
 };
 
 /// How long recovery may take; the stage's own deadline is shorter.
@@ -44,6 +45,9 @@ pub(super) struct PhysicalEnvironment {
     /// The cluster's files as they came back, before its server changed them.
     entries: Vec<Entry>,
     stands: Stands,
+    /// How far its server recovered from an archive, and the instant that it was to recover to.
+    recovered: Option<Recovered>,
+    instant: Option<Timestamp>,
 }
 
 /// How far it is.
@@ -79,7 +83,17 @@ impl PhysicalEnvironment {
             jobs,
             entries: Vec::new(),
             stands: Stands::Empty(site),
+            recovered: None,
+            instant: None,
         })
+    }
+
+    /// The empty place, which is taken once.
+    fn take(&mut self) -> Result<Site> {
+        match std::mem::replace(&mut self.stands, Stands::Failed) {
+            Stands::Empty(site) => Ok(site),
+            _ => Err(Error::new(Kind::Refused, "something was restored into the scratch already")),
+        }
     }
 
     fn server(&self) -> Result<&Server> {
@@ -101,11 +115,48 @@ impl PhysicalEnvironment {
         Ok(unpacked.complaints)
     }
 
-    async fn recover(&self, cx: &Context, site: Site, index: &Index) -> Result<Server> {
+    /// Has the tool restore the cluster, and cuts it loose from its source.
+    async fn place(&self, cx: &Context, site: &Site, tool: &dyn Restorer) -> Result<Restored> {
+        let tablespaces = site.make_beside(TABLESPACES)?;
+        let restored = tool.restore_into(cx, &site.data(), &site.account).await?;
+        let (account, data) = (site.account.clone(), site.data());
+        crate::stream::on_thread(move || {
+            let wrong = |cause| Error::io("looking at", tablespaces.display(), cause);
+            copied::stays_within(&data, &tablespaces.canonicalize().map_err(wrong)?)?;
+            copied::cut_loose(&data, &account)
+        })
+        .await?;
+        Ok(restored)
+    }
+
+    /// Has the server replay the archive, as far as it is to.
+    async fn replay(&mut self, cx: &Context, mut site: Site, index: &Index, recovery: Recovery) -> Result<Server> {
+        site.env.clone_from(&recovery.env);
+        let aim = Aim::take(cx, &site, recovery).await?;
+        let log = site.log();
+        let logged = || String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
+        site.ask_for_recovery()?;
+        let server = self.recover(cx, site, index, aim.settings()).await.map_err(|error| match error.kind() {
+            Kind::Unrestorable => aim.missed(&logged(), &error.to_string()),
+            _ => error,
+        })?;
+        self.recovered = Some(aim.reached(&logged())?);
+        self.instant = aim.instant();
+        Ok(server)
+    }
+
+    async fn recover(
+        &self,
+        cx: &Context,
+        site: Site,
+        index: &Index,
+        mut settings: BTreeMap<String, String>,
+    ) -> Result<Server> {
         let nothing = Database::default();
         let captured = index.databases.first().unwrap_or(&nothing);
         let needed = captured.settings.get(facts::PREPARED).map(|count| (facts::PREPARED.to_owned(), count.clone()));
-        site.configure(&needed.into_iter().collect(), &self.settings)?;
+        settings.extend(needed);
+        site.configure(&settings, &self.settings)?;
         let superuser = captured.settings.get(facts::SUPERUSER).map_or(SUPERUSER, String::as_str);
         let log = site.log();
         let began = cx.clock.elapsed();
@@ -161,19 +212,34 @@ impl Environment for PhysicalEnvironment {
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
-        self.server().map(Server::facts).unwrap_or_default()
+        let mut facts = self.server().map(Server::facts).unwrap_or_default();
+        facts.extend(self.instant.map(|instant| ("DRILL_TARGET_TIME".to_owned(), instant.to_string())));
+        facts
     }
 
     async fn restore(&mut self, cx: &Context, index: &Index, stream: OpenReader) -> Result<Restored> {
-        let Stands::Empty(site) = std::mem::replace(&mut self.stands, Stands::Failed) else {
-            return Err(Error::new(Kind::Refused, "something was restored into the scratch already"));
-        };
+        let site = self.take()?;
         let mut complaints = unless_stopped(cx, self.unpack(cx, &site, stream)).await?;
-        let server = unless_stopped(cx, self.recover(cx, site, index)).await?;
+        let server = unless_stopped(cx, self.recover(cx, site, index, BTreeMap::new())).await?;
         complaints.extend(copied::complaints(&server.cluster.logged()));
         self.stands = Stands::Running(Box::new(server));
         let note = Note { subject: "scratch server".into(), statement: UNSAFE.into() };
         Ok(Restored { complaints, notes: vec![note] })
+    }
+
+    async fn adopt(&mut self, cx: &Context, index: &Index, tool: &dyn Restorer) -> Result<Restored> {
+        let site = self.take()?;
+        let mut restored = unless_stopped(cx, self.place(cx, &site, tool)).await?;
+        let recovery = tool.recovery(cx, &site.data())?;
+        let server = unless_stopped(cx, self.replay(cx, site, index, recovery)).await?;
+        restored.complaints.extend(copied::complaints(&server.cluster.logged()));
+        self.stands = Stands::Running(Box::new(server));
+        restored.notes.push(Note { subject: "scratch server".into(), statement: UNSAFE.into() });
+        Ok(restored)
+    }
+
+    fn recovered(&self) -> Option<&Recovered> {
+        self.recovered.as_ref()
     }
 
     async fn observe(&self, cx: &Context, index: &Index, level: Level) -> Result<Index> {
@@ -198,7 +264,11 @@ impl Environment for PhysicalEnvironment {
         how: Option<&Newest>,
         _: Option<&Index>,
     ) -> Result<Option<(Timestamp, String)>> {
-        self.server()?.newest(cx, how).await
+        let last = self.recovered.as_ref().and_then(|recovered| recovered.last);
+        match (how, last) {
+            (None, Some(last)) => Ok(Some((last, "the time of the last transaction that was replayed".into()))),
+            _ => self.server()?.newest(cx, how).await,
+        }
     }
 
     async fn canary(&self, cx: &Context) -> Result<Option<CanarySeen>> {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Cluster, World, check, must};
+use crate::support::{Cluster, Mariadb, World, check, must};
 
 const SERVES: &str = "{argv: [python3, -m, http.server, --bind, 127.0.0.1, '${DRILL_PORT}'], \
                       ready: {probe: {http: {url: 'http://127.0.0.1:${DRILL_PORT}/data'}}}}";
@@ -278,6 +278,36 @@ fn an_app_that_sends_mail_calls_a_webhook_and_asks_the_source_database_fails_to_
     assert_eq!(greeted.load(Ordering::Relaxed), 1, "and would have been counted");
     assert!(isolation(&record).contains("to reach the source at 127.0.0.1:"), "{}", isolation(&record));
     nothing_left(&world);
+}
+
+#[test]
+fn an_app_on_a_throw_away_mariadb_reaches_it_and_neither_of_them_reaches_the_source() {
+    let source = Mariadb::start();
+    source.sql("CREATE TABLE orders AS SELECT seq AS id FROM seq_1_to_100");
+    let world = World::new();
+    let client = "[mariadb, --batch, --skip-column-names, '${MYSQL_DATABASE}', -e, select count(*) from orders]";
+    let astray = format!(
+        "[sh, -c, 'mariadb --no-defaults --socket={} -e \"select 1\" && echo reached', sh]",
+        source.socket().display()
+    );
+    let checks = format!(
+        "[{{name: the orders are there, probe: {{command: {{argv: {client}}}}}, expect: {{stdout: {{matches: '^100'}}}}}}, \
+          {{name: the source is out of reach, probe: {{command: {{argv: {astray}}}}}, expect: {{exit: {{not: 0}}, stdout: {{equals: ''}}}}}}]"
+    );
+    let from = format!("{{mariadb: {{url: '{}'}}}}", source.url());
+    let parts = [("source", from.as_str()), ("scratch", "{mariadb: {}}"), ("checks", checks.as_str())];
+    world.scenario(&[&parts[..], &[("sandbox", "{}")]].concat());
+    let (finished, record) = world.drill();
+    assert_eq!(finished.code, Some(0), "{}\n{record:#}", finished.stderr);
+    assert!(isolation(&record).contains("it has no network at all"), "{}", isolation(&record));
+    nothing_left(&world);
+    world.scenario(&parts);
+    let (_, record) = world.drill();
+    assert_eq!(
+        check(&record, "the source is out of reach")["outcome"],
+        "failed",
+        "without a sandbox it can be reached"
+    );
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn names_tell_the_age_and_one_that_does_not_fit_is_no_backup_to_guess_about() {
     scenario(&world, named);
     assert_eq!(drill(&world, 0)["backup"]["taken_at"], "2026-01-02T03:00:00Z");
     scenario(&world, &format!("{named}, max_age: 26h"));
-    assert!(drill(&world, 1)["findings"].to_string().contains("age of the newest backup"));
+    assert!(drill(&world, 1)["findings"].to_string().contains("backup age"));
     scenario(&world, &format!("{named}, select: {{before: 2026-01-02T00:00:00Z}}"));
     assert_eq!(drill(&world, 0)["backup"]["snapshot"], "web-20260101T030000Z.tar.gz");
 

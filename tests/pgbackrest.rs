@@ -167,7 +167,7 @@ fn an_old_backup_a_wrong_passphrase_and_another_stanza_are_told_apart() {
     scenario(&world, ", max_age: 1s", "[{name: up, probe: {sql: {query: select 1}}, expect: {value: {equals: 1}}}]");
     let (_, record) = fails(&world);
     assert_eq!(check(&record, "up")["outcome"], "passed");
-    assert!(record["findings"].to_string().contains("age of the newest backup"), "{}", record["findings"]);
+    assert!(record["findings"].to_string().contains("backup age"), "{}", record["findings"]);
 
     world.write("passphrase.txt", "another-passphrase-altogether");
     let (finished, record) = fails(&world);

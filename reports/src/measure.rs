@@ -93,7 +93,7 @@ impl Instants {
     }
 
     fn backup_age_secs(&self, odd: &mut Vec<Finding>) -> Option<f64> {
-        self.age_secs(self.backup?, ("age of the newest backup", "newest backup bears"), odd)
+        self.age_secs(self.backup?, ("backup age", "newest backup bears"), odd)
     }
 
     /// How old something was at the failure; nothing if its time can't be true.

@@ -110,7 +110,7 @@ impl Objective {
         match self.name.as_str() {
             "rto" => "recovery time",
             "rpo" => "recovery point",
-            "max_age" => "age of the newest backup",
+            "max_age" => "backup age",
             other => other,
         }
     }

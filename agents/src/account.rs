@@ -1,6 +1,8 @@
 //! Accounts of the host, to run servers as somebody who isn't root.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 /// An account of the host, by its numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,21 @@ impl Account {
     /// Whether this is root.
     pub fn is_root(&self) -> bool {
         self.uid == 0
+    }
+
+    /// The first folder above `path` that it may not pass through.
+    pub(crate) fn barrier(&self, path: &Path) -> Option<PathBuf> {
+        let closed = |folder: &&Path| {
+            std::fs::metadata(folder).is_ok_and(|meta| {
+                let bit = match () {
+                    () if meta.uid() == self.uid => 0o100,
+                    () if meta.gid() == self.gid => 0o010,
+                    () => 0o001,
+                };
+                meta.mode() & bit == 0
+            })
+        };
+        path.ancestors().skip(1).find(closed).map(Path::to_owned)
     }
 }
 

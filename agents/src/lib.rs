@@ -24,6 +24,7 @@ mod place;
 mod postgres;
 pub mod probes;
 pub mod process;
+mod quarters;
 pub mod repositories;
 mod repository;
 mod scratch;

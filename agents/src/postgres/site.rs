@@ -1,13 +1,14 @@
 //! The place of a throw-away cluster: its folders, made for one run, and its settings. No server runs yet.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::cluster::{SUPERUSER, full, is_full, telling};
 use super::programs::Programs;
-use crate::{Account, Context, Error, Kind, Mark, Place, Result};
+use crate::quarters::{self, Quarters};
+use crate::{Account, Context, Error, Kind, Place, Result};
 
 const INITDB: Duration = Duration::from_secs(120);
 
@@ -47,8 +48,8 @@ impl Site {
     /// # Errors
     /// [`Kind::Refused`] where something is there already; I/O errors.
     pub(crate) fn make(cx: &Context, place: &Place, programs: Programs) -> Result<Self> {
-        let site = Self::of(place, programs)?;
-        site.make_folders(&cx.run)?;
+        let Quarters { folder, sockets, account } = Quarters::make(cx, place, account()?)?;
+        let site = Self { folder, sockets, account, programs };
         let log = site.log();
         private_file(&log).map_err(|cause| Error::io("making", log.display(), cause))?;
         Ok(site)
@@ -59,13 +60,13 @@ impl Site {
     /// # Errors
     /// As for [`account`].
     pub(crate) fn of(place: &Place, programs: Programs) -> Result<Self> {
-        let sockets = place.also.first().cloned().unwrap_or_else(|| place.folder.join("socket"));
-        Ok(Self { folder: place.folder.clone(), sockets, account: account()?, programs })
+        let Quarters { folder, sockets, account } = Quarters::at(place, account()?);
+        Ok(Self { folder, sockets, account, programs })
     }
 
     /// The cluster's files.
     pub(crate) fn data(&self) -> PathBuf {
-        data(&self.folder)
+        quarters::data(&self.folder)
     }
 
     /// What its server writes.
@@ -76,24 +77,6 @@ impl Site {
     /// What its server has written.
     pub(crate) fn logged(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.log()).unwrap_or_default()).into_owned()
-    }
-
-    /// The folder for sockets must not be there yet: it lies where everybody may put things, so what is there already may be
-    /// somebody's trap.
-    fn make_folders(&self, run: &str) -> Result<()> {
-        let wrong = |path: &Path, cause| Error::io("making scratch folder", path.display(), cause);
-        let (mark, account, sockets, data) = (Mark::of(run), &self.account, &self.sockets, self.data());
-        mark.make_folder(&self.folder)?;
-        let mode = if account.uid == Account::current().uid { 0o700 } else { 0o711 };
-        std::fs::set_permissions(&self.folder, std::fs::Permissions::from_mode(mode))
-            .map_err(|cause| wrong(&self.folder, cause))?;
-        std::fs::DirBuilder::new().mode(0o700).create(sockets).map_err(|cause| wrong(sockets, cause))?;
-        mark.make_folder(sockets)?;
-        std::fs::DirBuilder::new().mode(0o700).create(&data).map_err(|cause| wrong(&data, cause))?;
-        for own in [sockets, &data] {
-            std::os::unix::fs::chown(own, Some(account.uid), Some(account.gid)).map_err(|cause| wrong(own, cause))?;
-        }
-        Ok(())
     }
 
     /// Makes a new, empty cluster in it.
@@ -144,17 +127,12 @@ fn private_file(path: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map(|_| ())
 }
 
-/// The cluster's files below its folder.
-pub(crate) fn data(folder: &Path) -> PathBuf {
-    folder.join("data")
-}
-
 /// Major version of the cluster below this folder.
 ///
 /// # Errors
 /// I/O errors; [`Kind::Config`] if there is no cluster.
 pub(crate) fn major(folder: &Path) -> Result<u32> {
-    let file = data(folder).join("PG_VERSION");
+    let file = quarters::data(folder).join("PG_VERSION");
     let text = std::fs::read_to_string(&file).map_err(|cause| Error::io("reading", file.display(), cause))?;
     let wrong = || Error::new(Kind::Config, format!("{} names no version", file.display()));
     super::programs::major(&text).ok_or_else(wrong)
@@ -174,20 +152,4 @@ pub(crate) fn account() -> Result<Account> {
             "Install PostgreSQL from packages, which makes the account, or run drillctl as somebody who is not root.",
         )
     })
-}
-
-/// The first folder above `path` that `account` may not pass through.
-pub(crate) fn barrier(path: &Path, account: &Account) -> Option<PathBuf> {
-    use std::os::unix::fs::MetadataExt;
-    let closed = |folder: &&Path| {
-        std::fs::metadata(folder).is_ok_and(|meta| {
-            let bit = match () {
-                () if meta.uid() == account.uid => 0o100,
-                () if meta.gid() == account.gid => 0o010,
-                () => 0o001,
-            };
-            meta.mode() & bit == 0
-        })
-    };
-    path.ancestors().skip(1).find(closed).map(Path::to_owned)
 }

@@ -15,12 +15,13 @@ use self::dumped::DumpedEnvironment;
 use self::physical::PhysicalEnvironment;
 use self::server::Server;
 use super::directory::apart;
-use crate::mark::{Removal, require_empty};
+use crate::mark::Removal;
 use crate::postgres::cluster::{self, Cluster, SUPERUSER};
 use crate::postgres::connection::wrong;
 use crate::postgres::programs::{self, Programs};
 use crate::postgres::site::{self, Site};
 use crate::postgres::{facts, fresh, stop};
+use crate::quarters;
 use crate::{
     Awake, Context, Database, Environment, Error, Format, Identity, Index, Kind, Mark, Place, Result, Scratch,
 };
@@ -29,10 +30,6 @@ const LOADING: [&str; 3] = ["postgres", "initdb", "pg_restore"];
 const RECOVERING: [&str; 1] = ["postgres"];
 /// How long a new server may take to answer.
 const START: Duration = Duration::from_secs(120);
-/// Where sockets are: the path of a socket must be shorter than 108 bytes.
-const SOCKETS: &str = "/tmp";
-/// Where a cluster is that can't be in the run's folder, since its account may not go there.
-const ELSEWHERE: &str = "/var/tmp";
 /// What makes loading faster here than it may be in earnest.
 const UNSAFE: &str = "It does not wait for its disk (fsync, synchronous_commit and full_page_writes are off): a server that is \
                       to be kept may take longer to load.";
@@ -101,14 +98,7 @@ fn unfit(backup: u32, version: u32, physical: bool) -> Error {
 #[async_trait]
 impl Scratch for PostgresScratch {
     fn place(&self, cx: &Context) -> Place {
-        let mut place = Place::given_or_in_run(self.path.as_deref(), cx);
-        let name = format!("drillctl-{}", short(&cx.run));
-        let closed = site::account().is_ok_and(|account| site::barrier(&place.folder, &account).is_some());
-        if self.path.is_none() && closed {
-            place.folder = Path::new(ELSEWHERE).join(&name);
-        }
-        place.also.push(Path::new(SOCKETS).join(name));
-        place
+        quarters::place(cx, self.path.as_deref(), site::account().ok().as_ref())
     }
 
     async fn admit(&self, cx: &Context, place: &Place, source: &Identity, format: &Format) -> Result<()> {
@@ -118,22 +108,9 @@ impl Scratch for PostgresScratch {
         }
         let version = source.values.get("version").filter(|_| source.kind == "postgres");
         self.programs(cx, format, version.and_then(|version| programs::major(version)).unwrap_or_default()).await?;
-        for folder in place.also.iter().chain([&place.folder]) {
-            require_empty(folder)?;
-        }
         not_in_a_cluster(&place.folder)?;
         apart(&place.folder, source)?;
-        let account = site::account()?;
-        match site::barrier(&place.folder, &account) {
-            None => Ok(()),
-            Some(folder) => Err(Error::new(
-                Kind::Refused,
-                format!("account {}, which runs the scratch server, may not enter {}", account.name, folder.display()),
-            )
-            .hint(
-                "Give the scratch a `path` that every account may pass through, or run drillctl as an ordinary user.",
-            )),
-        }
+        quarters::admit(place, &site::account()?)
     }
 
     async fn provision(&self, cx: &Context, place: &Place, index: &Index) -> Result<Box<dyn Environment>> {
@@ -151,7 +128,7 @@ impl Scratch for PostgresScratch {
 
     async fn rest(&self, cx: &Context, place: &Place) -> Result<()> {
         if Mark::of(&cx.run).is_on(&place.folder) {
-            stop::stop(cx, &site::data(&place.folder)).await?;
+            stop::stop(cx, &quarters::data(&place.folder)).await?;
         }
         Ok(())
     }
@@ -167,19 +144,9 @@ impl Scratch for PostgresScratch {
     }
 
     async fn release(&self, cx: &Context, place: &Place) -> Result<Removal> {
-        let mark = Mark::of(&cx.run);
         self.rest(cx, place).await?;
-        let folders = place.also.iter().chain([&place.folder]);
-        let removed: Vec<Result<Removal>> = folders.map(|folder| mark.remove_folder(folder)).collect();
-        let removed: Result<Vec<Removal>> = removed.into_iter().collect();
-        Ok(if removed?.contains(&Removal::Removed) { Removal::Removed } else { Removal::Absent })
+        quarters::remove(cx, place)
     }
-}
-
-/// The last letters of a run id, which tell runs apart.
-fn short(run: &str) -> String {
-    let plain: Vec<char> = run.chars().filter(char::is_ascii_alphanumeric).collect();
-    plain[plain.len().saturating_sub(12)..].iter().collect::<String>().to_ascii_lowercase()
 }
 
 /// The oldest major that a dump can be restored into: that of the server, or of the `pg_dump` that wrote it.
@@ -206,14 +173,4 @@ async fn system_identifier(cluster: &Cluster) -> Result<String> {
     let sql = "SELECT system_identifier::text FROM pg_control_system()";
     let row = client.query_one(sql, &[]).await.map_err(|cause| wrong("asking the scratch for its identity", cause))?;
     Ok(row.get(0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn runs_are_told_apart_by_the_end_of_their_ids() {
-        assert_eq!(short("20261123-101500-AbCdEf"), "101500abcdef");
-    }
 }

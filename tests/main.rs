@@ -15,6 +15,7 @@ mod history;
 mod keep;
 mod limits;
 mod postgres;
+mod redis;
 mod secrets;
 mod sqlite;
 mod support;

@@ -7,9 +7,11 @@ use crate::{Context, Error, Format, Index, Kind, Note, OpenReader, Result, tree}
 
 /// Name of the file that a database's dump is fetched into.
 const DUMP: &str = "database.pgdump";
+/// Name of the file that a Redis server's data is fetched into: the one that a server loads when it starts.
+const RDB: &str = "dump.rdb";
 
 /// Restores a snapshot's stream into `to`, which is made if it is absent: a tree as it was, a file under its name, a dump as a
-/// file that `pg_restore` reads, several as the folders of pieces that `RESTORE.md` tells of, a base
+/// file that `pg_restore` reads, an RDB as one that a Redis server loads, several as the folders of pieces that `RESTORE.md` tells of, a base
 /// backup as the cluster's files.
 ///
 /// # Errors
@@ -21,6 +23,7 @@ pub async fn fetch(cx: &Context, index: &Index, stream: OpenReader, to: &Path) -
         Format::Tar | Format::PgDumps | Format::PgBase => tree::restore(cx, to, stream, None).await?,
         Format::File(name) => tree::restore_file(cx, &to.join(plain(name)?), stream).await?,
         Format::PgDump => tree::restore_file(cx, &to.join(DUMP), stream).await?,
+        Format::Rdb => tree::restore_file(cx, &to.join(RDB), stream).await?,
     };
     let complaints = restored
         .complaints

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::Sha256;
+use crate::keyspace::Keyspace;
 
 /// Format of the stream that a snapshot's segments hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub enum Format {
     PgDumps,
     /// A POSIX tar archive of the files of a PostgreSQL cluster, as `pg_basebackup` writes it.
     PgBase,
+    /// An RDB, as a Redis server sends it to a replica.
+    Rdb,
 }
 
 /// What is known about the content of a snapshot, or about what is in an environment.
@@ -195,7 +198,7 @@ impl TryFrom<String> for PathText {
 pub struct Database {
     /// Its name; for SQLite the path of its file in the tree.
     pub name: String,
-    /// `postgres` or `sqlite`.
+    /// `postgres`, `sqlite` or `redis`.
     pub engine: String,
     /// The server's or library's version.
     pub version: String,
@@ -213,6 +216,12 @@ pub struct Database {
     /// of what of this is on both sides, only that it is there can be compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restless: Vec<String>,
+    /// The keys of each database of a Redis server, by its number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keyspaces: BTreeMap<u64, Keyspace>,
+    /// Memory that its server took, where all of its data is in memory. It says how much restoring takes, and is not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
 }
 
 /// What is known about one table.

@@ -7,6 +7,8 @@
 mod must;
 #[path = "../../tests/support/postgres.rs"]
 mod postgres;
+#[path = "../../tests/support/redis.rs"]
+mod redis;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -21,6 +23,7 @@ use drill_agents::{
 use drill_scenarios::Level;
 use must::must;
 use postgres::Cluster;
+use redis::RedisServer;
 use serde_json::json;
 
 /// A kind of source that is ready to be captured, and the scratch that takes it.
@@ -30,7 +33,13 @@ struct Row {
     scratch: serde_json::Value,
     plants: bool,
     /// Keeps what the source needs alive.
-    _server: Option<Cluster>,
+    _server: Option<Server>,
+}
+
+/// A server that a source is read from.
+enum Server {
+    Postgres { _cluster: Cluster },
+    Redis { _server: RedisServer },
 }
 
 fn rows(home: &Path) -> Vec<Row> {
@@ -52,6 +61,9 @@ fn rows(home: &Path) -> Vec<Row> {
     let postgres = json!({"postgres": {"url": cluster.url(), "canary": true}});
     let several = json!({"postgres": {"url": cluster.url(), "canary": true, "jobs": 3}});
     let physical = json!({"postgres": {"url": cluster.url(), "canary": true, "method": "physical"}});
+    let server = RedisServer::start();
+    server.fill(2000);
+    let redis = json!({"redis": {"url": server.url(), "canary": true}});
     let directory = || json!({"directory": {}});
     let row = |kind, source, scratch, plants| Row { kind, source, scratch, plants, _server: None };
     vec![
@@ -61,7 +73,11 @@ fn rows(home: &Path) -> Vec<Row> {
         row("command (file)", file, directory(), false),
         row("postgres (jobs)", several, json!({"postgres": {"jobs": 2}}), true),
         row("postgres (physical)", physical, json!({"postgres": {}}), true),
-        Row { _server: Some(cluster), ..row("postgres", postgres, json!({"postgres": {}}), true) },
+        Row {
+            _server: Some(Server::Postgres { _cluster: cluster }),
+            ..row("postgres", postgres, json!({"postgres": {}}), true)
+        },
+        Row { _server: Some(Server::Redis { _server: server }), ..row("redis", redis, json!({"redis": {}}), true) },
     ]
 }
 

@@ -11,20 +11,31 @@ pub struct Fact {
     pub name: &'static str,
     /// What it says.
     pub summary: &'static str,
-    /// Whether only a `postgres` scratch has it.
-    pub postgres: bool,
+    /// The only kind of scratch that has it, if not all have.
+    pub scratch: Option<&'static str>,
 }
 
 const fn fact(name: &'static str, summary: &'static str) -> Fact {
-    Fact { name, summary, postgres: false }
+    Fact { name, summary, scratch: None }
 }
 
 const fn postgres(name: &'static str, summary: &'static str) -> Fact {
-    Fact { name, summary, postgres: true }
+    Fact { name, summary, scratch: Some("postgres") }
+}
+
+const fn redis(name: &'static str, summary: &'static str) -> Fact {
+    Fact { name, summary, scratch: Some("redis") }
+}
+
+impl Fact {
+    /// Whether an environment in this kind of scratch has it.
+    pub(crate) fn is_in(&self, scratch: &str) -> bool {
+        self.scratch.is_none_or(|only| only == scratch)
+    }
 }
 
 /// Every fact there is.
-pub const FACTS: [Fact; 7] = [
+pub const FACTS: [Fact; 9] = [
     fact("DRILL_ROOT", "Folder of the restored data, absolute."),
     fact("DRILL_RUN", "Id of the run."),
     fact("DRILL_PORT", "A free TCP port on loopback that is kept for the app."),
@@ -32,6 +43,8 @@ pub const FACTS: [Fact; 7] = [
     postgres("PGPORT", "Port number that belongs to the socket."),
     postgres("PGUSER", "Role that owns the restored database."),
     postgres("PGDATABASE", "Name of the restored database."),
+    redis("REDIS_SOCKET", "The throw-away server's unix socket."),
+    redis("REDIS_URL", "The same as a URL: `unix://` and the socket."),
 ];
 
 /// Why a text can't be filled.
@@ -83,13 +96,14 @@ pub(crate) fn filled(text: &str, values: &BTreeMap<String, String>) -> Result<St
 }
 
 /// Values like those that an environment has, to see what a text becomes.
-pub(crate) fn samples(with_postgres: bool) -> BTreeMap<String, String> {
+pub(crate) fn samples(scratch: &str) -> BTreeMap<String, String> {
     let sample = |name: &str| match name {
         "DRILL_PORT" | "PGPORT" => "54321",
-        "DRILL_ROOT" | "PGHOST" => "/drill",
+        "DRILL_ROOT" | "PGHOST" | "REDIS_SOCKET" => "/drill",
+        "REDIS_URL" => "unix:///drill",
         _ => "drill",
     };
-    let here = FACTS.iter().filter(|fact| with_postgres || !fact.postgres);
+    let here = FACTS.iter().filter(|fact| fact.is_in(scratch));
     here.map(|fact| (fact.name.to_owned(), sample(fact.name).to_owned())).collect()
 }
 
@@ -101,7 +115,7 @@ mod tests {
 
     #[test]
     fn facts_are_filled_in_and_other_dollars_stay() {
-        let values = samples(false);
+        let values = samples("directory");
         let filled = |text| fill(text, &values);
         assert_eq!(filled("http://127.0.0.1:${DRILL_PORT}/"), Ok("http://127.0.0.1:54321/".into()));
         assert_eq!(filled("$HOME $$ $${DRILL_RUN} $"), Ok("$HOME $ ${DRILL_RUN} $".into()));
@@ -113,7 +127,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_text_whose_dollars_are_doubled_comes_back_as_it_was(text in ".*") {
-            prop_assert_eq!(fill(&text.replace('$', "$$"), &samples(true)), Ok(text));
+            prop_assert_eq!(fill(&text.replace('$', "$$"), &samples("postgres")), Ok(text));
         }
 
         #[test]

@@ -64,9 +64,11 @@ pub use reference::Reference;
 pub use scenario::{Criticality, Deadlines, Level, Name, Scenario, Verify, Version};
 pub use schedule::{Period, Schedule};
 pub use schema::{SCHEMA_ID, schema};
-pub use scratch::{DirectoryScratch, PostgresScratch, Scratch};
+pub use scratch::{DirectoryScratch, PostgresScratch, RedisScratch, Scratch};
 pub use seal::Seal;
 pub use share::Share;
-pub use source::{CommandSource, Content, DirectorySource, PostgresMethod, PostgresSource, Source, SqliteSource};
+pub use source::{
+    CommandSource, Content, DirectorySource, PostgresMethod, PostgresSource, RedisSource, Source, SqliteSource,
+};
 pub use span::Span;
 pub use vault::{Checksum, FsVault, OpendalVault, S3Vault, Vault};

@@ -91,7 +91,7 @@ pub fn reference() -> String {
     }
     page.push_str(FACTS_SECTION);
     for fact in FACTS {
-        let scratch = if fact.postgres { "`postgres`" } else { "any" };
+        let scratch = fact.scratch.map_or_else(|| "any".to_owned(), |scratch| format!("`{scratch}`"));
         page.push_str(&format!("| `${{{}}}` | {} | {scratch} |\n", fact.name, fact.summary));
     }
     page

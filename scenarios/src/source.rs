@@ -19,6 +19,8 @@ pub enum Source {
     /// One PostgreSQL database, dumped by `pg_dump` under an exported snapshot; or the whole cluster it is in, copied by
     /// `pg_basebackup`.
     Postgres(PostgresSource),
+    /// A Redis server (or Valkey) with all its databases, taken as the RDB that it sends to a replica.
+    Redis(RedisSource),
     /// Whatever a program of yours writes to its standard output.
     Command(CommandSource),
     /// A backup of files that restic took: restored by restic, from a repository that is only read.
@@ -112,6 +114,34 @@ fn one() -> u8 {
     1
 }
 
+/// A Redis server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedisSource {
+    /// URL of the server without a password: `redis://user@host:6379`, `rediss://…` for TLS, or `unix:///path/of/the/socket`.
+    /// Either this or `url_from`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Where the whole URL is kept, password included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_from: Option<Reference>,
+    /// Where the password is kept, for `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Reference>,
+    /// File with the certificates that are trusted with TLS, relative to the scenario's folder. Absent: those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// File with the certificate that a server is shown which asks for one, relative to the scenario's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// File with the key of `certificate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// Plant a key with a nonce, in the first database, before the capture, and take it away after the run.
+    #[serde(default)]
+    pub canary: bool,
+}
+
 /// A program that writes the backup to its standard output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -151,6 +181,7 @@ impl Source {
             Self::Directory(_) => "directory",
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgres",
+            Self::Redis(_) => "redis",
             Self::Command(_) => "command",
             Self::Restic(_) => "restic",
             Self::Borg(_) => "borg",
@@ -169,7 +200,7 @@ impl Source {
             Self::Restic(source) => Some(&source.select),
             Self::Borg(source) => Some(&source.select),
             Self::Files(source) => Some(&source.select),
-            Self::Directory(_) | Self::Sqlite(_) | Self::Postgres(_) | Self::Command(_) => None,
+            Self::Directory(_) | Self::Sqlite(_) | Self::Postgres(_) | Self::Redis(_) | Self::Command(_) => None,
         }
     }
 
@@ -179,7 +210,7 @@ impl Source {
             Self::Restic(source) => source.max_age,
             Self::Borg(source) => source.max_age,
             Self::Files(source) => source.max_age,
-            Self::Directory(_) | Self::Sqlite(_) | Self::Postgres(_) | Self::Command(_) => None,
+            Self::Directory(_) | Self::Sqlite(_) | Self::Postgres(_) | Self::Redis(_) | Self::Command(_) => None,
         }
     }
 
@@ -189,6 +220,7 @@ impl Source {
             Self::Directory(source) => source.canary,
             Self::Sqlite(source) => source.canary,
             Self::Postgres(source) => source.canary,
+            Self::Redis(source) => source.canary,
             Self::Command(_) | Self::Restic(_) | Self::Borg(_) | Self::Files(_) => false,
         }
     }
@@ -210,6 +242,7 @@ impl Source {
             Self::Postgres(source) => {
                 source.schemas.iter().map(|schema| format!("The schema {schema} of the PostgreSQL database.")).collect()
             }
+            Self::Redis(_) => vec!["The Redis server, all its databases and functions.".into()],
             Self::Command(source) => {
                 vec![format!("What the program {} writes.", source.argv.first().map_or("", String::as_str))]
             }
@@ -231,6 +264,10 @@ impl Source {
             Self::Postgres(source) if !source.schemas.is_empty() => {
                 vec![format!("Schemas other than {} are left out.", source.schemas.join(", "))]
             }
+            Self::Redis(_) => vec![
+                "Configuration, users and cached scripts of the Redis server are left out: an RDB doesn't hold them."
+                    .into(),
+            ],
             Self::Sqlite(_)
             | Self::Postgres(_)
             | Self::Command(_)

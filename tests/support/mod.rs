@@ -3,12 +3,14 @@
 
 mod must;
 mod postgres;
+mod redis;
 mod s3;
 mod tools;
 mod world;
 
 pub use must::must;
 pub use postgres::Cluster;
+pub use redis::RedisServer;
 pub use s3::Bucket;
 pub use tools::Repository;
 pub use world::{Finished, World, check, files_below};

@@ -2,9 +2,11 @@
 
 mod directory;
 mod postgres;
+mod redis;
 
 pub(crate) use self::directory::DirectoryScratch;
 pub(crate) use self::postgres::PostgresScratch;
+pub(crate) use self::redis::RedisScratch;
 use crate::{Result, Scratch};
 
 /// The kind of scratch that a scenario names, and how it is to be looked at: one row a kind. Nothing is made yet.
@@ -16,5 +18,6 @@ pub fn open(scratch: &drill_scenarios::Scratch, verify: &drill_scenarios::Verify
     Ok(match scratch {
         Named::Directory(scratch) => Box::new(DirectoryScratch::open(scratch, verify)),
         Named::Postgres(scratch) => Box::new(PostgresScratch::open(scratch)?),
+        Named::Redis(scratch) => Box::new(RedisScratch::open(scratch)),
     })
 }

@@ -4,6 +4,7 @@ mod base_backup;
 mod command;
 mod directory;
 mod postgres;
+mod redis;
 mod sqlite;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use self::command::CommandSource;
 pub(crate) use self::command::content::Survey;
 pub(crate) use self::directory::DirectorySource;
 pub(crate) use self::postgres::PostgresSource;
+pub(crate) use self::redis::RedisSource;
 pub(crate) use self::sqlite::SqliteSource;
 use crate::{Error, Format, Kind, Result, Secrets, Source};
 
@@ -31,6 +33,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
             Box::new(BaseBackupSource::open(source, secrets)?)
         }
         Named::Postgres(source) => Box::new(PostgresSource::open(source, secrets)?),
+        Named::Redis(source) => Box::new(RedisSource::open(source, secrets)?),
         Named::Command(source) => Box::new(CommandSource::open(source, secrets)?),
         Named::Restic(_) | Named::Borg(_) | Named::Files(_) => {
             return Err(Error::new(Kind::Config, format!("a backup of {} is adopted, not captured", source.kind())));
@@ -46,6 +49,7 @@ pub fn format(source: &drill_scenarios::Source) -> Format {
         Named::Postgres(source) if source.method == PostgresMethod::Physical => Format::PgBase,
         Named::Postgres(source) if source.jobs > 1 => Format::PgDumps,
         Named::Postgres(_) => Format::PgDump,
+        Named::Redis(_) => Format::Rdb,
         Named::Command(source) => of_content(&source.content),
         Named::Files(source) => of_content(&source.content),
     }

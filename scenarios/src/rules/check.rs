@@ -136,6 +136,10 @@ fn query(rules: &mut Rules<'_>, path: &Path, sql: &SqlProbe) {
             let hint = "Take it away: the query runs in the restored PostgreSQL database.";
             rules.say(&database, "`database` is for SQLite only", hint);
         }
+        None if rules.has_redis() => {
+            let hint = "Ask it with a `command` probe: `argv: [redis-cli, -s, \"${REDIS_SOCKET}\", dbsize]`.";
+            rules.say(path, "Redis understands no SQL", hint);
+        }
         Some(file) => rules.below(&database, file, "the restored data"),
         None if rules.has_postgres() || rules.sqlite_count() == 1 => {}
         None if rules.sqlite_count() > 1 => {

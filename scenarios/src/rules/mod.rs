@@ -61,11 +61,15 @@ impl Rules<'_> {
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
-        samples(self.has_postgres())
+        samples(self.scenario.scratch.kind())
     }
 
     fn has_postgres(&self) -> bool {
         matches!(self.scenario.scratch, Scratch::Postgres(_))
+    }
+
+    fn has_redis(&self) -> bool {
+        matches!(self.scenario.scratch, Scratch::Redis(_))
     }
 
     /// How many SQLite databases the source names.
@@ -73,7 +77,12 @@ impl Rules<'_> {
         match &self.scenario.source {
             Source::Sqlite(_) => 1,
             Source::Directory(directory) => directory.sqlite.len(),
-            Source::Postgres(_) | Source::Command(_) | Source::Restic(_) | Source::Borg(_) | Source::Files(_) => 0,
+            Source::Postgres(_)
+            | Source::Redis(_)
+            | Source::Command(_)
+            | Source::Restic(_)
+            | Source::Borg(_)
+            | Source::Files(_) => 0,
         }
     }
 
@@ -83,7 +92,7 @@ impl Rules<'_> {
             Source::Postgres(_) => true,
             Source::Command(command) => command.content == Content::PgDump,
             Source::Files(files) => files.content == Content::PgDump,
-            Source::Directory(_) | Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => false,
+            Source::Directory(_) | Source::Sqlite(_) | Source::Redis(_) | Source::Restic(_) | Source::Borg(_) => false,
         }
     }
 }

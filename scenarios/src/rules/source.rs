@@ -1,7 +1,7 @@
 //! What is backed up, and whether it fits where it is restored.
 
 use crate::place::Path;
-use crate::{Content, FilesSource, PostgresMethod, PostgresSource, Scratch, Source, secret};
+use crate::{Content, FilesSource, PostgresMethod, PostgresSource, RedisSource, Source, secret};
 
 use super::Rules;
 
@@ -23,6 +23,7 @@ pub(super) fn check(rules: &mut Rules<'_>) {
             connection(rules, postgres);
             physical(rules, postgres);
         }
+        Source::Redis(redis) => server(rules, redis),
         Source::Command(command) => {
             file_name(rules, &Path::of(["source", "command", "content", "file"]), &command.content);
         }
@@ -62,13 +63,13 @@ fn file_name(rules: &mut Rules<'_>, path: &Path, content: &Content) {
     }
 }
 
-/// A dump goes into a database, everything else into a folder.
+/// A dump goes into a database, an RDB into a Redis, everything else into a folder.
 fn scratch(rules: &mut Rules<'_>) {
-    let (dump, postgres) = (rules.is_dump(), matches!(rules.scenario.scratch, Scratch::Postgres(_)));
     let kind = match &rules.scenario.source {
         Source::Directory(_) => "`directory`",
         Source::Sqlite(_) => "`sqlite`",
         Source::Postgres(_) => "`postgres`",
+        Source::Redis(_) => "`redis`",
         Source::Command(command) => match command.content {
             Content::Tar => "`command` with `content: tar`",
             Content::File(_) => "`command` with `content: {file: …}`",
@@ -78,17 +79,16 @@ fn scratch(rules: &mut Rules<'_>) {
         Source::Borg(_) => "`borg`",
         Source::Files(_) => "`files`",
     };
-    let path = Path::of(["scratch"]);
-    if dump && !postgres {
-        let message = format!("a `directory` scratch doesn't fit the source {kind}");
-        rules.say(
-            &path,
-            message,
-            "Write `scratch: {postgres: {}}`: it is loaded into a throw-away PostgreSQL cluster.",
-        );
-    } else if postgres && !dump {
-        let message = format!("a `postgres` scratch doesn't fit the source {kind}");
-        rules.say(&path, message, "Write `scratch: {directory: {}}`: it is restored into an empty folder.");
+    let (fits, hint) = match &rules.scenario.source {
+        Source::Redis(_) => ("redis", "Write `scratch: {redis: {}}`: a throw-away Redis server loads it."),
+        _ if rules.is_dump() => {
+            ("postgres", "Write `scratch: {postgres: {}}`: it is loaded into a throw-away PostgreSQL cluster.")
+        }
+        _ => ("directory", "Write `scratch: {directory: {}}`: it is restored into an empty folder."),
+    };
+    let given = rules.scenario.scratch.kind();
+    if given != fits {
+        rules.say(&Path::of(["scratch"]), format!("a `{given}` scratch doesn't fit the source {kind}"), hint);
     }
 }
 
@@ -149,6 +149,57 @@ fn plain_url(rules: &mut Rules<'_>, path: &Path, url: &str) {
             path,
             "`url` is not the address of a PostgreSQL database",
             "Write `postgresql://user@host:5432/database`, or `postgresql:///database?host=/socket/folder`.",
+        );
+    }
+}
+
+fn server(rules: &mut Rules<'_>, redis: &RedisSource) {
+    let path = Path::of(["source", "redis"]);
+    match (&redis.url, &redis.url_from) {
+        (Some(url), None) => redis_url(rules, &path.key("url"), url),
+        (Some(_), Some(_)) => rules.say(
+            &path.key("url_from"),
+            "`url` and `url_from` are both given",
+            "Keep one: `url` if the address is no secret, `url_from` if the whole of it is kept elsewhere.",
+        ),
+        (None, None) => rules.say(
+            &path,
+            "`redis` does not say which server",
+            "Write `url: redis://user@host:6379`, or `url_from: {env: NAME}` if the whole URL is kept elsewhere.",
+        ),
+        (None, Some(_)) if redis.password.is_some() => rules.say(
+            &path.key("password"),
+            "`password` belongs to `url`, but `url_from` is given",
+            "Take `password` away: a URL that is kept elsewhere has its password in it.",
+        ),
+        (None, Some(_)) => {}
+    }
+    if redis.certificate.is_some() != redis.key.is_some() {
+        let hint = "Give both `certificate` and `key`, or neither.";
+        rules.say(&path, "`certificate` and `key` belong together, and one of them is missing", hint);
+    }
+}
+
+fn redis_url(rules: &mut Rules<'_>, path: &Path, url: &str) {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    if secret::in_url(url) {
+        rules.say(
+            path,
+            "`url` has a password in it",
+            "Take it out of the URL and say where it is kept: `password: {env: NAME}`. Replace the password: it has been \
+             in a file.",
+        );
+    } else if !matches!(scheme, "redis" | "rediss" | "unix") {
+        rules.say(
+            path,
+            "`url` is not the address of a Redis server",
+            "Write `redis://user@host:6379`, `rediss://…` for TLS, or `unix:///path/of/the/socket`.",
+        );
+    } else if scheme != "unix" && rest.trim_end_matches('/').contains('/') {
+        rules.say(
+            path,
+            "`url` names one database, but all of the server are backed up",
+            "Take away what follows the port.",
         );
     }
 }

@@ -26,10 +26,11 @@ impl Rules<'_> {
     }
 
     fn fact_meant(&self, name: &str) -> String {
-        if FACTS.iter().any(|fact| fact.postgres && fact.name == name) {
-            return "Only a `postgres` scratch has this fact.".into();
+        if let Some(scratch) = FACTS.iter().find(|fact| fact.name == name).and_then(|fact| fact.scratch) {
+            return format!("Only a `{scratch}` scratch has this fact.");
         }
-        let here = || FACTS.iter().filter(|fact| self.has_postgres() || !fact.postgres).map(|fact| fact.name);
+        let scratch = self.scenario.scratch.kind();
+        let here = || FACTS.iter().filter(|fact| fact.is_in(scratch)).map(|fact| fact.name);
         match closest(name, here()) {
             Some(meant) => format!("Did you mean `${{{meant}}}`?"),
             None => format!("The facts here are {}. Write `$$` for a plain dollar before a brace.", listed(here())),

@@ -134,7 +134,7 @@ mod tests {
     fn what_has_a_length_ends_there_and_other_words_announce_nothing() {
         assert_eq!(read("$4", b"abcdefg", 3).expect("whole"), b"abcd");
         for line in ["$", "$EOF:short", "+OK", "$-1"] {
-            assert!(Payload::of(line, || io::empty()).is_none(), "{line}");
+            assert!(Payload::of(line, io::empty).is_none(), "{line}");
         }
     }
 }

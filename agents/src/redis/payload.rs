@@ -2,6 +2,7 @@
 //! writes ends with a mark that it announced: forty random bytes.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use super::connection::Connection;
 
@@ -21,8 +22,9 @@ pub(super) enum Payload<R> {
 pub(super) struct Marked<R> {
     from: R,
     mark: Vec<u8>,
-    held: Vec<u8>,
-    given: usize,
+    buffer: Vec<u8>,
+    /// What of the buffer came and was not given yet.
+    held: Range<usize>,
     ended: bool,
 }
 
@@ -40,8 +42,8 @@ impl<R: Read> Payload<R> {
             Some(mark) if mark.len() == MARK => Some(Self::Marked(Marked {
                 from: from(),
                 mark: mark.into(),
-                held: Vec::with_capacity(PIECE + MARK),
-                given: 0,
+                buffer: vec![0; PIECE + MARK],
+                held: 0..0,
                 ended: false,
             })),
             Some(_) => None,
@@ -62,22 +64,20 @@ impl<R: Read> Read for Payload<R> {
 impl<R: Read> Marked<R> {
     /// How many bytes are known not to be the mark.
     fn free(&self) -> usize {
-        let held = self.held.len() - self.given;
-        if self.ended { held } else { held.saturating_sub(MARK) }
+        if self.ended { self.held.len() } else { self.held.len().saturating_sub(MARK) }
     }
 
+    /// Reads more behind what is held, which is no longer than the mark.
     fn fill(&mut self) -> io::Result<()> {
-        self.held.drain(..self.given);
-        self.given = 0;
-        let before = self.held.len();
-        self.held.resize(before + PIECE, 0);
-        let read = self.from.read(&mut self.held[before..]);
-        self.held.truncate(before + *read.as_ref().unwrap_or(&0));
-        if read? == 0 {
+        self.buffer.copy_within(self.held.clone(), 0);
+        self.held = 0..self.held.len();
+        let read = self.from.read(&mut self.buffer[self.held.end..])?;
+        if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if self.held.ends_with(&self.mark) {
-            self.held.truncate(self.held.len() - MARK);
+        self.held.end += read;
+        if self.buffer[self.held.clone()].ends_with(&self.mark) {
+            self.held.end -= MARK;
             self.ended = true;
         }
         Ok(())
@@ -90,8 +90,9 @@ impl<R: Read> Read for Marked<R> {
             self.fill()?;
         }
         let now = self.free().min(buffer.len());
-        buffer[..now].copy_from_slice(&self.held[self.given..self.given + now]);
-        self.given += now;
+        let given = self.held.start..self.held.start + now;
+        buffer[..now].copy_from_slice(&self.buffer[given]);
+        self.held.start += now;
         Ok(now)
     }
 }

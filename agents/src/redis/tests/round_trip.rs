@@ -93,6 +93,8 @@ async fn a_server_that_writes_its_rdb_to_disk_first_is_captured_too_and_each_is_
         let before = told().await;
         let (captured, stream) = fixture.capture().await;
         assert_eq!(told().await, before, "diskless {diskless}");
+        let written = fixture.folder.join("source/dump.rdb").exists();
+        assert_eq!(written, diskless == "no", "its disk is left alone if the server can do without");
         assert!(fixture.send("INFO replication").await.contains("connected_slaves:0"), "diskless {diskless}");
         let restored = fixture.restore(&captured.index, stream).await;
         assert_eq!(restored.differences(&captured.index).await, [], "diskless {diskless}");

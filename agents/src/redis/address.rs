@@ -127,7 +127,7 @@ mod tests {
             (address.to_string(), address.user, tls)
         };
         assert_eq!(of("redis://db.internal"), ("db.internal:6379".into(), None, false));
-        assert_eq!(of("rediss://ba%26ck+up@[::1]:7000/"), ("::1:7000".into(), Some("ba&ck+up".into()), true));
+        assert_eq!(of("rediss://dr%26ill+er@[::1]:7000/"), ("::1:7000".into(), Some("dr&ill+er".into()), true));
         assert_eq!(of("unix:///run/re%20dis/s.sock"), ("/run/re dis/s.sock".into(), None, false));
     }
 

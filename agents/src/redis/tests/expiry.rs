@@ -24,11 +24,11 @@ async fn what_expires_before_during_and_after_the_restore_is_no_difference() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_outlives_its_time_or_is_gone_before_it_is_named() {
     let fixture = Fixture::start().await;
-    fixture.send("SET session 1 PX 2000\nSET token 1 EX 9000").await;
+    fixture.send("SET session 1 PX 5000\nSET token 1 EX 9000").await;
     let (captured, stream) = fixture.capture().await;
     let restored = fixture.restore(&captured.index, stream).await;
     restored.send("PERSIST session\nPEXPIRE token 1").await;
-    tokio::time::sleep(Duration::from_millis(2100)).await;
+    tokio::time::sleep(Duration::from_millis(5100)).await;
     let found = restored.differences(&captured.index).await;
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found[0].0 == "key:0:session" && found[0].1.starts_with("expires never, was 20"), "{found:?}");

@@ -45,7 +45,7 @@ impl Fixture {
         let server = server.log_to(&folder.join("log")).start(&cx);
         let server = server.expect("these tests need Redis: `tests/install test` installs it");
         let fixture = Self { cx, folder, server, _home: home };
-        for _ in 0..500 {
+        for _ in 0..3000 {
             if fixture.folder.join("s").exists() {
                 return fixture;
             }

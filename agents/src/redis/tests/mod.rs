@@ -3,7 +3,7 @@
 mod changes;
 mod expiry;
 mod fixture;
-mod old_forms;
+mod forms;
 mod reaching;
 mod round_trip;
 mod tls;

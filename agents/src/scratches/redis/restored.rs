@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use drill_scenarios::{Level, Newest};
@@ -24,7 +25,8 @@ use crate::redis::server::{self, Server};
 use crate::redis::{canary, replication};
 use crate::stream::on_thread;
 use crate::{
-    CanarySeen, Context, Database, Environment, Error, Identity, Index, Kind, OpenReader, Restored, Result, Rows, tree,
+    CanarySeen, Context, Database, Environment, Error, Identity, Index, Kind, OpenReader, Progress, Restored, Result,
+    Rows, tree,
 };
 
 const BUFFER: usize = 256 << 10;
@@ -170,7 +172,22 @@ impl Look {
     /// What is in the server now, and an instant by which that was fixed: what expires later must be in it.
     fn served(&self) -> Result<(impl Read, Timestamp)> {
         let rdb = replication::rdb(Connection::open(&self.address, &self.cx.cancel)?)?;
-        Ok((BufReader::with_capacity(BUFFER, rdb), self.cx.clock.now()))
+        let counted = Counted { from: rdb, progress: self.cx.progress.clone() };
+        Ok((BufReader::with_capacity(BUFFER, counted), self.cx.clock.now()))
+    }
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    from: R,
+    progress: Arc<Progress>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.from.read(buffer)?;
+        self.progress.add(count as u64);
+        Ok(count)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Values in the forms that servers before 7.0 store them, written by hand and loaded by a real server: what is read from those bytes
-//! is what the server understands them to be.
+//! is what the server understands them to be. Forms that came later are held against those.
 
 use super::fixture::Fixture;
 use crate::redis::facts::Facts;
@@ -83,18 +83,21 @@ fn listpack(elements: &[&str]) -> Vec<u8> {
     string(&[&length.to_le_bytes()[..], &count.to_le_bytes(), &body, &[0xff]].concat())
 }
 
-/// A stream as Redis 5 and 6 store it: two entries, of which one is deleted, and a group with one entry that is not acknowledged.
-fn stream() -> Vec<u8> {
+/// A stream: two entries and one that is deleted, and a group with one entry that is not acknowledged. Redis 5 and 6 store it as kind
+/// 15; kind 19 tells more of what was deleted, and kind 21 more of consumers too.
+fn stream(kind: u8) -> Vec<u8> {
     let first = [7_u64.to_be_bytes(), 1_u64.to_be_bytes()].concat();
     let master = ["2", "1", "1", "sku", "0"];
     let (same, deleted) = (["2", "0", "0", "book", "4"], ["3", "0", "1", "pen", "4"]);
     let other = ["0", "9", "0", "2", "note", "x", "by", "ada", "8"];
     let node = [&master[..], &same, &deleted, &other].concat();
     let seen = 1_700_000_000_000_u64.to_le_bytes();
+    let since = |first: u8, more: &[u8]| if kind >= first { more.to_vec() } else { Vec::new() };
     let pending = [&first[..], &seen, &[3]].concat();
-    let consumer = [&[1][..], &string(b"ann"), &seen, &[1], &first].concat();
-    let group = [&[1][..], &string(b"shipping"), &[7, 1], &[1], &pending, &consumer].concat();
-    [&[1][..], &string(&first), &listpack(&node), &[2], &[16, 1], &group].concat()
+    let consumer = [&[1][..], &string(b"ann"), &seen, &since(21, &seen), &[1], &first].concat();
+    let group = [&[1][..], &string(b"shipping"), &[7, 1], &since(19, &[1]), &[1], &pending, &consumer].concat();
+    let deleted = since(19, &[7, 1, 7, 2, 3]);
+    [&[1][..], &string(&first), &listpack(&node), &[2], &[16, 1], &deleted, &group].concat()
 }
 
 fn rdb() -> Vec<u8> {
@@ -120,7 +123,7 @@ fn rdb() -> Vec<u8> {
         key(12, "packed scores", &ziplist(&[texts(&["a", "1.5"]), vec![text("b"), vec![0xf4]]].concat())),
         key(13, "packed hash", &ziplist(&texts(&["name", "Ada", "born", "x"]))),
         key(14, "list of parts", &[&[2][..], &ziplist(&texts(&["a", "b"])), &ziplist(&numbers())].concat()),
-        key(15, "stream", &stream()),
+        key(15, "stream", &stream(15)),
         vec![0xff, 0, 0, 0, 0, 0, 0, 0, 0],
     ];
     all.concat()
@@ -137,6 +140,24 @@ async fn values_in_the_forms_of_older_servers_are_what_a_server_makes_of_them() 
     let asked = "LINDEX ziplist -1\nSMEMBERS \"numbers of 32 bits\"\nXLEN stream\nZSCORE \"packed scores\" b";
     assert_eq!(restored.send(asked).await, "-9000000000\n-70000\n2\n3\n");
     restored.release().await;
+}
+
+/// Redis 7.2 packs small sets, and tells more of streams.
+#[test]
+fn values_in_the_forms_of_newer_servers_are_the_same() {
+    let read = |keys: &[Vec<u8>]| {
+        let rdb = [b"REDIS0011".to_vec(), keys.concat(), vec![0xff, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+        Facts::read(&rdb[..], |_| true).expect("understood").keyspaces
+    };
+    let older = read(&[key(2, "set", &[&[2][..], &strings(&["a", "5"])].concat()), key(15, "stream", &stream(15))]);
+    for kind in [19, 21] {
+        assert_eq!(
+            read(&[key(20, "set", &listpack(&["5", "a"])), key(kind, "stream", &stream(kind))]),
+            older,
+            "{kind}"
+        );
+    }
+    assert_ne!(read(&[key(20, "set", &listpack(&["5", "b"])), key(21, "stream", &stream(21))]), older);
 }
 
 #[test]

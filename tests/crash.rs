@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Cluster, RedisServer, World, must};
+use crate::support::{Cluster, Mariadb, RedisServer, World, must};
 
 const STAGES: [&str; 7] = ["capture", "store", "provision", "restore", "verify", "probe", "release"];
 
@@ -100,6 +100,34 @@ fn a_run_that_is_told_to_stop_cleans_up_by_itself() {
         nothing_left(&world);
         assert_eq!(world.newest_record()["verdict"], "aborted", "{stage}");
         assert!(world.run(&["sweep"]).stdout.contains("nothing to sweep"), "{stage}");
+    }
+}
+
+#[test]
+fn a_throw_away_mariadb_of_a_killed_run_is_stopped_and_removed() {
+    let server = Mariadb::start();
+    server.sql("CREATE TABLE t AS SELECT seq AS id FROM seq_1_to_300000");
+    let world = World::new();
+    world.scenario(&[
+        ("source", &format!("{{mariadb: {{url: '{}', canary: true}}}}", server.url())),
+        ("scratch", "{mariadb: {}}"),
+        (
+            "checks",
+            "[{name: rows, probe: {sql: {query: 'select count(*) from t'}}, expect: {value: {equals: 300000}}}]",
+        ),
+    ]);
+    for stage in ["capture", "provision", "restore", "verify"] {
+        let mut child = world.start();
+        world.wait_for(&started(stage));
+        // Into the stage, so that its server is up or coming up.
+        std::thread::sleep(Duration::from_millis(300));
+        child.kill().expect("killed");
+        child.wait().expect("gone");
+        let swept = world.run(&["sweep"]);
+        assert_eq!(swept.code, Some(0), "{stage}: {}{}", swept.stdout, swept.stderr);
+        no_process_left(&world);
+        assert!(world.leftovers().is_empty(), "{stage}: {:?}", world.leftovers());
+        assert_eq!(server.sql("SHOW TABLES LIKE 'drillctl%'"), "", "{stage}");
     }
 }
 

@@ -1,5 +1,5 @@
 //! The examples in `scenarios/`, to the byte, each against the real thing that it is about. `postgres.yaml` is run in
-//! `postgres.rs`, `redis.yaml` in `redis.rs`, `quickstart.yaml` by `make drill`, `container.yaml` by `tests/image`.
+//! `postgres.rs`, `mariadb.yaml` in `mariadb.rs`, `redis.yaml` in `redis.rs`, `quickstart.yaml` by `make drill`, `container.yaml` by `tests/image`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -96,12 +96,25 @@ fn the_programs_archive_of_the_example_is_drilled_under_its_passphrase() {
     let (finished, record) = run(&world, "command.yaml", &[], &passphrase);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let findings = record.expect("a record")["findings"].to_string();
-    assert!(findings.contains("Nothing but pages came back"), "{findings}");
+    assert!(findings.contains("Nothing but pages and their figures came back"), "{findings}");
 
     let newest = ["--snapshot", snapshot];
     let (finished, record) = run(&world, "command.yaml", &newest, &[("DRILL_PASSPHRASE", "wrong")]);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     assert_eq!(check(&record.expect("a record"), "opens")["outcome"], "failed");
+}
+
+#[test]
+fn the_app_of_the_example_reaches_nobody_from_its_sandbox_and_the_report_says_whom_it_tried() {
+    let world = checkout("sandbox.yaml");
+    let record = passes(&world, "sandbox.yaml", &[]);
+    let told = record["findings"].to_string();
+    for tried in ["reach 192.0.2.25:25 (smtp)", "reach 198.51.100.7:443 (https)", "look up the name hooks.example.org"]
+    {
+        assert!(told.contains(tried), "{tried}: {told}");
+    }
+    let isolation = record["environment"]["isolation"].to_string();
+    assert!(isolation.contains("1.5 processors (cgroup") || !rustix::process::geteuid().is_root(), "{isolation}");
 }
 
 #[test]
@@ -240,7 +253,8 @@ fn every_example_is_run_by_a_test() {
     let entries = fs::read_dir(folder).expect("the examples").flatten().map(|entry| entry.path());
     let files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|is| is == "yaml")).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let runners = ["tests/examples.rs", "tests/postgres.rs", "tests/redis.rs", "tests/image", "Makefile"];
+    let runners =
+        ["tests/examples.rs", "tests/postgres.rs", "tests/mariadb.rs", "tests/redis.rs", "tests/image", "Makefile"];
     let read = |name: &&str| fs::read_to_string(root.join(name)).expect("a runner");
     let text: String = runners.iter().map(read).collect();
     let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("//!")).collect();

@@ -1,6 +1,7 @@
 //! Drills of a real Redis.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -89,7 +90,7 @@ fn an_rdb_that_was_cut_off_fails_the_drill() {
     assert_eq!(finished.code, Some(1), "{}\n{record:#}", finished.stderr);
     let restores = check(&record, "restores");
     assert_eq!(restores["outcome"], "failed");
-    assert!(restores["observed"].as_str().is_some_and(|said| said.contains("Short read")), "{restores}");
+    assert!(restores["observed"].as_str().is_some_and(|said| said.contains("can't load the RDB")), "{restores}");
     assert!(world.leftovers().is_empty());
 }
 
@@ -108,4 +109,33 @@ fn an_empty_server_and_a_missing_program_leave_the_question_open() {
     let finished = world.finish(command);
     assert_eq!(finished.code, Some(2), "{finished:?}");
     assert!(finished.stderr.contains("apt-get install redis-server"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_server_in_a_sandbox_serves_those_inside_and_goes_to_nobody_even_if_it_is_told_to() {
+    let server = RedisServer::start();
+    server.fill(100);
+    let outside = TcpListener::bind("127.0.0.1:0").expect("listens");
+    outside.set_nonblocking(true).expect("looks without waiting");
+    let port = outside.local_addr().expect("an address").port();
+    let script = format!(
+        "redis-cli -s $REDIS_SOCKET replicaof 127.0.0.1 {port} && sleep 3 && redis-cli -s $REDIS_SOCKET exists string:1"
+    );
+    let checks = format!(
+        "[{{name: served, probe: {{command: {{argv: [sh, -c, '{script}']}}}}, expect: {{exit: {{equals: 0}}, stdout: {{matches: '1$'}}}}}}]"
+    );
+    let world = World::new();
+    let source = format!("{{redis: {{url: '{}'}}}}", server.url());
+    let parts = [("source", source.as_str()), ("scratch", "{redis: {}}"), ("checks", checks.as_str())];
+    for (sandbox, told, reached) in
+        [(&[("sandbox", "{}")][..], "it has no network at all", false), (&[], "is not cut off from the network", true)]
+    {
+        world.scenario(&[&parts[..], sandbox].concat());
+        let (finished, record) = world.drill();
+        assert_eq!(finished.code, Some(0), "{}\n{record:#}", finished.stderr);
+        let isolation = record["environment"]["isolation"].to_string();
+        assert!(isolation.contains(told), "{isolation}");
+        assert_eq!(outside.accept().is_ok(), reached, "{isolation}");
+    }
+    assert!(world.leftovers().is_empty());
 }

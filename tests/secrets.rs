@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Cluster, RedisServer, World, files_below};
+use crate::support::{Cluster, Mariadb, RedisServer, World, files_below};
 
 const ENVIRONMENT: &str = "environment-hunter2-4711";
 const FILE: &str = "file-hunter2-4712";
@@ -54,25 +54,34 @@ fn secrets_of_apps_probes_and_sources_reach_nothing() {
 #[test]
 fn a_password_in_a_url_reaches_nothing_even_when_the_server_refuses_it() {
     let cluster = Cluster::start();
+    let urls = ["nobody_here", "postgres"].map(|user| cluster.url().replace("postgres@", &format!("{user}:{URL}@")));
+    nowhere_of("postgres", urls);
+    let server = Mariadb::start();
+    server.sql(&format!("CREATE USER app IDENTIFIED BY '{URL}'; GRANT ALL PRIVILEGES ON *.* TO app"));
+    let urls = ["nobody_here", "app"].map(|user| server.url().replace("root@", &format!("{user}:{URL}@")));
+    nowhere_of("mariadb", urls);
+}
+
+/// Whether the server refuses the first URL or takes the second.
+fn nowhere_of(kind: &str, [refused, taken]: [String; 2]) {
     let world = World::new();
-    let url = cluster.url().replace("postgres@", &format!("nobody_here:{URL}@"));
     world.scenario(&[
-        ("source", "{postgres: {url_from: {env: DATABASE_URL}}}"),
-        ("scratch", "{postgres: {}}"),
+        ("source", &format!("{{{kind}: {{url_from: {{env: DATABASE_URL}}}}}}")),
+        ("scratch", &format!("{{{kind}: {{}}}}")),
         ("checks", "[{name: one, probe: {sql: {query: select 1}}, expect: {value: {equals: 1}}}]"),
     ]);
     for args in [["run", "scenario.yaml", "-vv"], ["doctor", "scenario.yaml", "-vv"], ["plan", "scenario.yaml", "-vv"]]
     {
         let mut command = world.command(&args);
-        command.env("DATABASE_URL", &url);
+        command.env("DATABASE_URL", &refused);
         let finished = world.finish(command);
-        assert!(finished.code != Some(0), "{args:?}");
+        assert!(finished.code != Some(0), "{kind} {args:?}");
         nowhere(&world, &[&finished.stdout, &finished.stderr], &[URL]);
     }
     let mut command = world.command(&["run", "scenario.yaml", "-vv"]);
-    command.env("DATABASE_URL", cluster.url().replace("postgres@", &format!("postgres:{URL}@")));
+    command.env("DATABASE_URL", taken);
     let finished = world.finish(command);
-    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert_eq!(finished.code, Some(0), "{kind}: {}", finished.stderr);
     nowhere(&world, &[&finished.stdout, &finished.stderr], &[URL]);
 }
 

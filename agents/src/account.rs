@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::{Error, Kind, Result};
+
 /// An account of the host, by its numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -34,6 +36,22 @@ impl Account {
         self.uid == 0
     }
 
+    /// The account that a throw-away server runs as: the current one, or the first of `names` that is there in place of root.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if there is none of them.
+    pub(crate) fn for_server(names: &[&str]) -> Result<Self> {
+        let current = Self::current();
+        if !current.is_root() {
+            return Ok(current);
+        }
+        names.iter().find_map(|name| Self::named(name)).ok_or_else(|| {
+            Error::new(Kind::Config, format!("there is no account `{}` to run a server as", names.join("` or `"))).hint(
+                "Install the server from packages, which makes the account, or run drillctl as somebody who is not root.",
+            )
+        })
+    }
+
     /// The first folder above `path` that it may not pass through.
     pub(crate) fn barrier(&self, path: &Path) -> Option<PathBuf> {
         let closed = |folder: &&Path| {
@@ -47,6 +65,19 @@ impl Account {
             })
         };
         path.ancestors().skip(1).find(closed).map(Path::to_owned)
+    }
+
+    /// Refuses a folder for its server that it could not get to.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`], with the first folder that is closed to it.
+    pub(crate) fn must_reach(&self, path: &Path) -> Result<()> {
+        let Some(folder) = self.barrier(path) else { return Ok(()) };
+        let message =
+            format!("account {}, which runs the scratch server, may not enter {}", self.name, folder.display());
+        Err(Error::new(Kind::Refused, message).hint(
+            "Give the scratch a `path` that every account may pass through, or run drillctl as an ordinary user.",
+        ))
     }
 }
 

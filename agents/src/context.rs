@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::buffers::Buffers;
-use crate::{Clock, Error, Kind, Limits, Result, Secrets};
+use crate::{Clock, Error, Kind, Limits, Result, Sandbox, Secrets};
 
 /// What every act is handed.
 #[derive(Debug, Clone)]
@@ -31,6 +31,10 @@ pub struct Context {
     pub low_memory: bool,
     /// What may be taken of source and vault.
     pub limits: Limits,
+    /// Where programs are started and connections are made to, if not on this host.
+    pub(crate) sandbox: Option<Sandbox>,
+    /// Rules of the sandbox that the run has: servers of restored data are walled in too.
+    pub(crate) walls: Option<drill_scenarios::Sandbox>,
     /// Memory for segments, used again by every stage of the run.
     pub(crate) buffers: Buffers,
 }
@@ -48,6 +52,8 @@ impl Context {
             secrets,
             low_memory: false,
             limits: Limits::default(),
+            sandbox: None,
+            walls: None,
             buffers: Buffers::default(),
         }
     }
@@ -56,6 +62,23 @@ impl Context {
     #[must_use]
     pub fn limited(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same, for a run with a sandbox of these rules, if there are any.
+    #[must_use]
+    pub fn walled(self, walls: Option<drill_scenarios::Sandbox>) -> Self {
+        Self { walls, ..self }
+    }
+
+    /// The same, with programs and connections in this sandbox.
+    #[must_use]
+    pub fn inside(self, sandbox: Sandbox) -> Self {
+        Self { sandbox: Some(sandbox), ..self }
+    }
+
+    /// The sandbox that programs are started in, if there is one.
+    pub fn sandbox(&self) -> Option<&Sandbox> {
+        self.sandbox.as_ref()
     }
 
     /// Fails with [`Kind::Interrupted`] once the run was asked to stop.

@@ -1,7 +1,7 @@
 //! A throw-away place that was made: data is restored into it and looked at in it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use drill_scenarios::{Level, Newest};
@@ -20,6 +20,11 @@ pub trait Environment: Send + Sync {
 
     /// Folder of the restored data, or the folder that apps and probes are started in.
     fn root(&self) -> &Path;
+
+    /// Folders that apps and the programs of probes work in, and the only ones that they can reach from a sandbox.
+    fn folders(&self) -> Vec<PathBuf> {
+        vec![self.root().to_owned()]
+    }
 
     /// Facts for apps and probes: `PGHOST`, `PGPORT`, `PGUSER`, `PGDATABASE`. `DRILL_ROOT`, `DRILL_RUN` and `DRILL_PORT` are added by
     /// the engine.
@@ -91,6 +96,9 @@ pub struct Restored {
     /// What people should know.
     pub notes: Vec<Note>,
 }
+
+/// Rows of an answer that are kept.
+pub(crate) const MOST_ROWS: u64 = 1000;
 
 /// The answer of a query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

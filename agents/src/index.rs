@@ -26,6 +26,8 @@ pub enum Format {
     PgDumps,
     /// A POSIX tar archive of the files of a PostgreSQL cluster, as `pg_basebackup` writes it.
     PgBase,
+    /// A dump of one database in SQL, as `mariadb-dump` and `mysqldump` write it.
+    MariadbDump,
     /// An RDB, as a Redis server sends it to a replica.
     Rdb,
 }
@@ -53,11 +55,13 @@ impl Index {
         Self { version: 1, format, entries: Vec::new(), databases: Vec::new(), listed: false }
     }
 
-    /// Rows of every table, by what it is called among all databases.
+    /// Rows of every table, by what it is called among all databases; and the keys of every database of a key-value store.
     pub fn rows(&self) -> BTreeMap<String, u64> {
         let of = |database: &Database| {
             let rows = |(name, table): (&String, &Table)| (self.called(database, name), table.rows);
-            database.tables.iter().map(rows).collect::<Vec<_>>()
+            let keys =
+                |(number, keyspace): (&u64, &Keyspace)| (format!("keys:{number}"), keyspace.types.values().sum());
+            database.tables.iter().map(rows).chain(database.keyspaces.iter().map(keys)).collect::<Vec<_>>()
         };
         self.databases.iter().flat_map(of).collect()
     }
@@ -198,7 +202,7 @@ impl TryFrom<String> for PathText {
 pub struct Database {
     /// Its name; for SQLite the path of its file in the tree.
     pub name: String,
-    /// `postgres`, `sqlite` or `redis`.
+    /// `postgres`, `mariadb`, `mysql`, `sqlite` or `redis`.
     pub engine: String,
     /// The server's or library's version.
     pub version: String,

@@ -4,6 +4,7 @@
 //! Every process carries the run's mark in its environment, so that what a killed drillctl left running is found and
 //! stopped ([`stop_marked`]).
 
+mod leader;
 mod marked;
 mod output;
 mod priority;
@@ -14,20 +15,23 @@ mod working;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use rustix::process::Signal;
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 
+use self::leader::Leader;
 pub use self::marked::{any_marked, stop_marked};
 use self::output::{Tail, beside, collect};
 pub(crate) use self::priority::{ionice_this_thread, lowered};
 pub(crate) use self::{marked::stop_carrying, output::each_line, working::stop_working_in};
 use crate::limits::Priority;
+use crate::sandbox::{Sandbox, Start};
 use crate::{Account, Context, Error, Kind, Limits, Result};
 
 /// Where programs are looked for if the environment doesn't say.
@@ -119,6 +123,12 @@ impl Program {
         self
     }
 
+    /// Started by that program, which is given this one as its last arguments.
+    #[must_use]
+    pub(crate) fn behind(self, that: Self) -> Self {
+        Self { argv: that.argv.into_iter().chain(self.argv).collect(), ..self }
+    }
+
     /// The program's name, for messages.
     pub fn name(&self) -> String {
         Path::new(&self.argv[0]).file_name().unwrap_or(&self.argv[0]).to_string_lossy().into_owned()
@@ -140,6 +150,14 @@ impl Program {
         self.spawn(cx, Stdio::piped()).map(|running| running.keeping_tail(cx))
     }
 
+    /// Starts it with this as its standard input.
+    ///
+    /// # Errors
+    /// As for [`Program::start`].
+    pub(crate) fn start_on(self, cx: &Context, input: OwnedFd) -> Result<Running> {
+        self.spawn(cx, input.into()).map(|running| running.keeping_tail(cx))
+    }
+
     /// Starts it and leaves both its outputs to the caller, who must read them.
     ///
     /// # Errors
@@ -149,7 +167,7 @@ impl Program {
         cx: &Context,
     ) -> Result<(Running, Option<ChildStdout>, Option<ChildStderr>)> {
         let mut running = self.spawn(cx, Stdio::null())?;
-        let (stdout, stderr) = (running.stdout.take(), running.child.stderr.take());
+        let (stdout, stderr) = (running.stdout.take(), running.stderr.take());
         Ok((running, stdout, stderr))
     }
 
@@ -186,6 +204,9 @@ impl Program {
     }
 
     fn spawn(self, cx: &Context, stdin: Stdio) -> Result<Running> {
+        if let Some(sandbox) = &cx.sandbox {
+            return self.spawn_inside(sandbox, cx);
+        }
         let name = self.name();
         let mut command = self.command(cx);
         command.process_group(0).stdin(stdin);
@@ -199,8 +220,30 @@ impl Program {
             Some(priority) => lowered(priority, || command.spawn())?,
         };
         let mut child = started.map_err(|cause| self.not_started(cause))?;
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        Ok(Running { name, group, stdin: child.stdin.take(), stdout: child.stdout.take(), tail: None, child })
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        Ok(Running { name, stdin, stdout, stderr, tail: None, leader: Leader::here(child) })
+    }
+
+    /// In the sandbox there is nothing on its standard input, and it is of the account that the sandbox is of.
+    fn spawn_inside(self, sandbox: &Sandbox, cx: &Context) -> Result<Running> {
+        let name = self.name();
+        let mut env: Vec<_> = self.env.clone().into_iter().collect();
+        env.push((marked::RUN.into(), cx.run.clone().into()));
+        let start = Start { argv: self.argv.clone(), env, folder: self.folder.clone() };
+        tracing::debug!(program = name, folder = ?self.folder, "starting in the sandbox");
+        let started = || {
+            let ((stdout, out), (stderr, err)) = (std::io::pipe()?, std::io::pipe()?);
+            let leader = Leader::inside(sandbox.clone(), sandbox.start_program(start, [out.as_fd(), err.as_fd()])?)?;
+            let stdout = ChildStdout::from_std(OwnedFd::from(stdout).into())?;
+            let stderr = ChildStderr::from_std(OwnedFd::from(stderr).into())?;
+            Ok(Running { name, stdin: None, stdout: Some(stdout), stderr: Some(stderr), tail: None, leader })
+        };
+        started().map_err(|cause| match self.not_started(cause) {
+            error if error.kind() == Kind::Config => error.hint(
+                "The sandbox shows the system and what was restored: name the program's folder in `sandbox: {readable: […]}`.",
+            ),
+            error => error,
+        })
     }
 
     fn not_started(&self, cause: std::io::Error) -> Error {
@@ -260,19 +303,18 @@ pub(crate) fn how(status: ExitStatus) -> String {
 #[derive(Debug)]
 pub struct Running {
     name: String,
-    /// Its process group, until the leader is collected: from then on the number may be somebody else's.
-    group: Option<Pid>,
-    child: Child,
+    leader: Leader,
     /// Its standard input, if it was asked for.
     pub stdin: Option<ChildStdin>,
     /// Its standard output, unless it goes to a log.
     pub stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
     tail: Option<Tail>,
 }
 
 impl Running {
     fn keeping_tail(mut self, cx: &Context) -> Self {
-        self.tail = self.child.stderr.take().map(|stderr| Tail::of(stderr, cx.secrets.clone()));
+        self.tail = self.stderr.take().map(|stderr| Tail::of(stderr, cx.secrets.clone()));
         self
     }
 
@@ -301,7 +343,7 @@ impl Running {
     }
 
     async fn end(&mut self, deadline: Duration) -> Result<ExitStatus> {
-        let Ok(waited) = tokio::time::timeout(deadline, self.child.wait()).await else {
+        let Ok(waited) = tokio::time::timeout(deadline, self.leader.wait()).await else {
             self.kill_group();
             return Err(Error::new(Kind::TimedOut, format!("{} ran longer than {deadline:?}", self.name)));
         };
@@ -311,16 +353,16 @@ impl Running {
 
     /// How it ended, if it did; what it left in its process group is killed then.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
-        let status = self.child.try_wait().ok().flatten();
+        let status = self.leader.try_wait().ok().flatten();
         if status.is_some() {
             self.kill_group();
         }
         status
     }
 
-    /// Process id of the group's leader, while it runs.
+    /// Process id of the group's leader, while it runs on this host.
     pub fn pid(&self) -> Option<i32> {
-        self.group.map(|group| group.as_raw_nonzero().get())
+        self.leader.pid().map(|pid| pid.as_raw_nonzero().get())
     }
 
     /// The program's name, for messages.
@@ -330,21 +372,14 @@ impl Running {
 
     /// Asks the whole group to end, and kills what of it is left after the leader has ended or the grace is over.
     pub async fn stop(mut self) {
-        self.signal(Signal::TERM);
-        let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
+        self.leader.signal(Signal::TERM);
+        let _ = tokio::time::timeout(GRACE, self.leader.wait()).await;
         self.kill_group();
-        let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
+        let _ = tokio::time::timeout(GRACE, self.leader.wait()).await;
     }
 
     fn kill_group(&mut self) {
-        self.signal(Signal::KILL);
-        self.group = None;
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.group {
-            let _ = rustix::process::kill_process_group(group, signal);
-        }
+        self.leader.kill();
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Header {
     pub scenario: String,
     /// Id of the run that took it.
     pub run: String,
-    /// Kind of the source: `directory`, `sqlite`, `postgres`, `redis`, `command`.
+    /// Kind of the source: `directory`, `sqlite`, `postgres`, `mariadb`, `redis`, `command`.
     pub source: String,
     /// What the stream is.
     pub format: StreamFormat,
@@ -69,6 +69,8 @@ pub enum StreamFormat {
     PgDumps,
     /// A POSIX tar archive of a PostgreSQL cluster's files.
     PgBase,
+    /// A dump of one MariaDB or MySQL database in SQL.
+    MariadbDump,
     /// An RDB of a Redis server.
     Rdb,
 }
@@ -210,6 +212,7 @@ impl From<&Format> for StreamFormat {
             Format::PgDump => Self::PgDump,
             Format::PgDumps => Self::PgDumps,
             Format::PgBase => Self::PgBase,
+            Format::MariadbDump => Self::MariadbDump,
             Format::Rdb => Self::Rdb,
         }
     }

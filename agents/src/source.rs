@@ -1,6 +1,7 @@
 //! The joint of sources: what is backed up.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -28,6 +29,11 @@ pub trait Source: Send + Sync {
         Ok(())
     }
 
+    /// Where it is: what programs in a sandbox must be kept from.
+    async fn whereabouts(&self) -> Whereabouts {
+        Whereabouts::default()
+    }
+
     /// How much there is to take.
     async fn estimate(&self, cx: &Context) -> Result<Estimate>;
 
@@ -44,6 +50,15 @@ pub trait Source: Send + Sync {
 
     /// Takes the backup.
     async fn capture(&self, cx: &Context, out: &mut SealWriter) -> Result<Captured>;
+}
+
+/// Where a source is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// Addresses that it answers at.
+    pub addresses: Vec<SocketAddr>,
+    /// Its files, folders and sockets on this host.
+    pub paths: Vec<PathBuf>,
 }
 
 /// How much there is to take.

@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs as they need")]
 #![allow(dead_code, unreachable_pub, reason = "parts that are shared with the end-to-end tests")]
 
+#[path = "../../tests/support/mariadb.rs"]
+mod mariadb;
 #[path = "../../tests/support/must.rs"]
 mod must;
 #[path = "../../tests/support/postgres.rs"]
@@ -21,6 +23,7 @@ use drill_agents::{
     Vault, differences, scratches, sources,
 };
 use drill_scenarios::Level;
+use mariadb::Mariadb;
 use must::must;
 use postgres::Cluster;
 use redis::RedisServer;
@@ -36,10 +39,11 @@ struct Row {
     _server: Option<Server>,
 }
 
-/// A server that a source is read from.
+/// A server that a source is on.
 enum Server {
-    Postgres { _cluster: Cluster },
-    Redis { _server: RedisServer },
+    Postgres(Cluster),
+    Mariadb(Mariadb),
+    Redis(RedisServer),
 }
 
 fn rows(home: &Path) -> Vec<Row> {
@@ -61,6 +65,9 @@ fn rows(home: &Path) -> Vec<Row> {
     let postgres = json!({"postgres": {"url": cluster.url(), "canary": true}});
     let several = json!({"postgres": {"url": cluster.url(), "canary": true, "jobs": 3}});
     let physical = json!({"postgres": {"url": cluster.url(), "canary": true, "method": "physical"}});
+    let mariadb = Mariadb::start();
+    mariadb.sql("CREATE TABLE t AS SELECT seq AS n, md5(seq) AS v FROM seq_1_to_1000; CREATE INDEX i ON t (n)");
+    let of_mariadb = json!({"mariadb": {"url": mariadb.url(), "canary": true}});
     let server = RedisServer::start();
     server.fill(2000);
     let redis = json!({"redis": {"url": server.url(), "canary": true}});
@@ -73,11 +80,9 @@ fn rows(home: &Path) -> Vec<Row> {
         row("command (file)", file, directory(), false),
         row("postgres (jobs)", several, json!({"postgres": {"jobs": 2}}), true),
         row("postgres (physical)", physical, json!({"postgres": {}}), true),
-        Row {
-            _server: Some(Server::Postgres { _cluster: cluster }),
-            ..row("postgres", postgres, json!({"postgres": {}}), true)
-        },
-        Row { _server: Some(Server::Redis { _server: server }), ..row("redis", redis, json!({"redis": {}}), true) },
+        Row { _server: Some(Server::Postgres(cluster)), ..row("postgres", postgres, json!({"postgres": {}}), true) },
+        Row { _server: Some(Server::Mariadb(mariadb)), ..row("mariadb", of_mariadb, json!({"mariadb": {}}), true) },
+        Row { _server: Some(Server::Redis(server)), ..row("redis", redis, json!({"redis": {}}), true) },
     ]
 }
 

@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    drillctl::cli::main()
+    // As the first process of a sandbox it is no command line at all.
+    drill_agents::inside_sandbox().unwrap_or_else(drillctl::cli::main)
 }

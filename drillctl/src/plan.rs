@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use drill_agents::seal::Keys;
 use drill_agents::{
-    Context, Estimate, Format, Identity, Kind, Note, Place, Repository, Scratch, Secrets, Source, Vault, repositories,
-    scratches, sources,
+    Context, Estimate, Format, Identity, Kind, Note, Place, Repository, Sandbox, Scratch, Secrets, Source, Vault,
+    repositories, scratches, sources,
 };
-use drill_scenarios::{Scenario, Seal, Select, Span};
+use drill_scenarios::{PostgresMethod, Scenario, Seal, Select, Span};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -235,12 +235,19 @@ impl Plan {
     pub(crate) fn kinds(&self) -> BTreeMap<String, String> {
         let scenario = self.scenario();
         let vault = scenario.vault.as_ref().map(|vault| ("vault".into(), vault.kind().into()));
-        let both = [("source", scenario.source.kind()), ("scratch", scenario.scratch.kind())];
+        // What was taken in another way is another kind of backup: the two can't be held against each other.
+        let source = match &scenario.source {
+            drill_scenarios::Source::Postgres(source) if source.method == PostgresMethod::Physical => {
+                "postgres (physical)"
+            }
+            source => source.kind(),
+        };
+        let both = [("source", source), ("scratch", scenario.scratch.kind())];
         both.into_iter().map(|(part, kind)| (part.into(), kind.into())).chain(vault).collect()
     }
 }
 
-/// The scratch and where it will be, if it can take this and harms nobody.
+/// The scratch and where it will be, if it can take this and harms nobody, and the sandbox can be made.
 async fn admitted(
     cx: &Context,
     scenario: &Scenario,
@@ -252,6 +259,9 @@ async fn admitted(
     scratch.admit(cx, &place, source, format).await?;
     if scenario.keep.is_wanted() && !scratch.keeps() {
         return Err(not_kept(scenario.scratch.kind()));
+    }
+    if scenario.sandbox.is_some() {
+        Sandbox::admit(cx).await?;
     }
     Ok((scratch, place))
 }

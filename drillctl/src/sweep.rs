@@ -94,5 +94,6 @@ pub(crate) fn begun_with(folder: &RunFolder, record: &Record) -> Result<(Scenari
     }
     let scenario = drill_scenarios::parse(&path.display().to_string(), &text)
         .map_err(|problems| Failure::usage(problems.to_string().trim_end()))?;
-    Ok((scenario, Context::new(&folder.run, &folder.path, Clock::system(), secrets)))
+    let walls = scenario.sandbox.clone();
+    Ok((scenario, Context::new(&folder.run, &folder.path, Clock::system(), secrets).walled(walls)))
 }

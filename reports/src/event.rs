@@ -173,7 +173,7 @@ pub enum StageEnd {
 pub struct Lease {
     /// Unique in the run.
     pub id: String,
-    /// Which kind of thing: `snapshot`, `canary`, `environment`, `process`.
+    /// Which kind of thing: `snapshot`, `canary`, `environment`, `sandbox`, `process`.
     pub kind: String,
     /// One line for people.
     pub what: String,

@@ -83,7 +83,7 @@ pub enum Method {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SqlProbe {
-    /// The statement. On PostgreSQL it runs in the restored database, on SQLite in `database`.
+    /// The statement. On PostgreSQL and MariaDB it runs in the restored database, on SQLite in `database`.
     pub query: String,
     /// SQLite only: the database file, relative to the restored data. May be left out when there is only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,7 +11,7 @@ pub struct Fact {
     pub name: &'static str,
     /// What it says.
     pub summary: &'static str,
-    /// The only kind of scratch that has it, if not all have.
+    /// The one kind of scratch that has it; nothing if every kind does.
     pub scratch: Option<&'static str>,
 }
 
@@ -21,6 +21,10 @@ const fn fact(name: &'static str, summary: &'static str) -> Fact {
 
 const fn postgres(name: &'static str, summary: &'static str) -> Fact {
     Fact { name, summary, scratch: Some("postgres") }
+}
+
+const fn mariadb(name: &'static str, summary: &'static str) -> Fact {
+    Fact { name, summary, scratch: Some("mariadb") }
 }
 
 const fn redis(name: &'static str, summary: &'static str) -> Fact {
@@ -35,7 +39,7 @@ impl Fact {
 }
 
 /// Every fact there is.
-pub const FACTS: [Fact; 9] = [
+pub const FACTS: [Fact; 13] = [
     fact("DRILL_ROOT", "Folder of the restored data, absolute."),
     fact("DRILL_RUN", "Id of the run."),
     fact("DRILL_PORT", "A free TCP port on loopback that is kept for the app."),
@@ -43,6 +47,10 @@ pub const FACTS: [Fact; 9] = [
     postgres("PGPORT", "Port number that belongs to the socket."),
     postgres("PGUSER", "Role that owns the restored database."),
     postgres("PGDATABASE", "Name of the restored database."),
+    mariadb("MYSQL_UNIX_PORT", "Path of the throw-away server's unix socket."),
+    mariadb("MYSQL_HOST", "Always `localhost`, which stands for the socket."),
+    mariadb("MYSQL_USER", "User who may do everything and needs no password."),
+    mariadb("MYSQL_DATABASE", "Name of the restored database."),
     redis("REDIS_SOCKET", "The throw-away server's unix socket."),
     redis("REDIS_URL", "The same as a URL: `unix://` and the socket."),
 ];
@@ -99,8 +107,9 @@ pub(crate) fn filled(text: &str, values: &BTreeMap<String, String>) -> Result<St
 pub(crate) fn samples(scratch: &str) -> BTreeMap<String, String> {
     let sample = |name: &str| match name {
         "DRILL_PORT" | "PGPORT" => "54321",
-        "DRILL_ROOT" | "PGHOST" | "REDIS_SOCKET" => "/drill",
+        "DRILL_ROOT" | "PGHOST" | "MYSQL_UNIX_PORT" | "REDIS_SOCKET" => "/drill",
         "REDIS_URL" => "unix:///drill",
+        "MYSQL_HOST" => "localhost",
         _ => "drill",
     };
     let here = FACTS.iter().filter(|fact| fact.is_in(scratch));

@@ -1,6 +1,6 @@
 //! The formats of texts that the schema names, in one table: each is checked by the parser of its own type.
 
-use crate::{Name, Rate, Share, Span};
+use crate::{Name, Rate, Share, Size, Span};
 
 struct Format {
     /// Name in the schema.
@@ -15,7 +15,7 @@ struct Format {
     sample: &'static str,
 }
 
-const FORMATS: [Format; 6] = [
+const FORMATS: [Format; 7] = [
     Format {
         name: "span",
         called: "a length of time",
@@ -44,6 +44,17 @@ const FORMATS: [Format; 6] = [
         wrong: |text| text.parse::<Share>().err().map(|_| "is not a share"),
         example: "Write whole percent, from `0%` to `100%`: `10%`.",
         sample: "10%",
+    },
+    Format {
+        name: "size",
+        called: "a size",
+        wrong: |text| match text.parse::<Size>() {
+            Ok(_) => None,
+            Err(why) if why.ends_with("is nothing") => Some("is nothing"),
+            Err(_) => Some("is not a size"),
+        },
+        example: "Write a whole number with its unit: `512MiB`, `2GiB`, `1TB`.",
+        sample: "2GiB",
     },
     Format {
         name: "name",

@@ -28,6 +28,7 @@ mod problem;
 mod rate;
 mod reference;
 mod rules;
+mod sandbox;
 mod scenario;
 mod schedule;
 mod schema;
@@ -35,6 +36,7 @@ mod scratch;
 mod seal;
 mod secret;
 mod share;
+mod size;
 mod source;
 mod span;
 mod structure;
@@ -61,14 +63,17 @@ pub use parse::{parse, parse_bytes};
 pub use problem::{Problem, Problems};
 pub use rate::Rate;
 pub use reference::Reference;
+pub use sandbox::Sandbox;
 pub use scenario::{Criticality, Deadlines, Level, Name, Scenario, Verify, Version};
 pub use schedule::{Period, Schedule};
 pub use schema::{SCHEMA_ID, schema};
-pub use scratch::{DirectoryScratch, PostgresScratch, RedisScratch, Scratch};
+pub use scratch::{DirectoryScratch, MariadbScratch, PostgresScratch, RedisScratch, Scratch};
 pub use seal::Seal;
 pub use share::Share;
+pub use size::Size;
 pub use source::{
-    CommandSource, Content, DirectorySource, PostgresMethod, PostgresSource, RedisSource, Source, SqliteSource,
+    CommandSource, Content, DirectorySource, MariadbSource, PostgresMethod, PostgresSource, RedisSource, Source,
+    SqliteSource,
 };
 pub use span::Span;
 pub use vault::{Checksum, FsVault, OpendalVault, S3Vault, Vault};

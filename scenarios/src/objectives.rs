@@ -29,8 +29,8 @@ pub struct Objectives {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Newest {
-    /// A query on the restored PostgreSQL database, or on the only restored SQLite database, that gives one timestamp
-    /// (`select max(updated_at) from orders`).
+    /// A query on the database that was restored into a throw-away server, or on the only restored SQLite database, that gives one
+    /// timestamp (`select max(updated_at) from orders`).
     Sql(String),
     /// The newest modification time of the restored files that this glob matches.
     Files(PathBuf),

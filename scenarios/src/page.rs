@@ -19,9 +19,9 @@ don't edit it. `drillctl kinds` prints the kinds, `drillctl schema` the JSON Sch
 in the first line of a scenario to have fields completed and checked while you write.
 
 A **length of time** is written as numbers with units, the biggest first: `500ms`, `90s`, `15m`, `1h30m`, `7d`, `2w`. A
-**rate** is a whole number of bytes a second with its unit: `800KiB/s`, `50MiB/s`, `1GB/s`. A **share** is a part of a whole in
-whole percent: `10%`. Paths are relative to the folder of the scenario file unless the field says otherwise. A choice of kinds is
-written as the kind's word with its fields below it:
+**rate** is a whole number of bytes a second with its unit: `800KiB/s`, `50MiB/s`, `1GB/s`; a **size** one of bytes: `2GiB`. A
+**share** is a part of a whole in whole percent: `10%`. Paths are relative to the folder of the scenario file unless the field
+says otherwise. A choice of kinds is written as the kind's word with its fields below it:
 
 ```yaml
 source:
@@ -41,7 +41,7 @@ of `app` and of probes. `$$` stands for a dollar; a dollar before anything else 
 ";
 
 /// The definitions in the order of the page. A family of kinds has a section a kind.
-const SECTIONS: [&str; 30] = [
+const SECTIONS: [&str; 31] = [
     "Source",
     "PostgresMethod",
     "Content",
@@ -52,6 +52,7 @@ const SECTIONS: [&str; 30] = [
     "Seal",
     "Reference",
     "Scratch",
+    "Sandbox",
     "Verify",
     "Level",
     "App",
@@ -91,7 +92,7 @@ pub fn reference() -> String {
     }
     page.push_str(FACTS_SECTION);
     for fact in FACTS {
-        let scratch = fact.scratch.map_or_else(|| "any".to_owned(), |scratch| format!("`{scratch}`"));
+        let scratch = fact.scratch.map_or_else(|| "any".into(), |kind| format!("`{kind}`"));
         page.push_str(&format!("| `${{{}}}` | {} | {scratch} |\n", fact.name, fact.summary));
     }
     page

@@ -5,25 +5,17 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Size;
+
 /// Bytes a second, at least one, written as a whole number with its unit: `800KiB/s`, `50MiB/s`, `1GB/s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Rate(u64);
-
-const UNITS: [(&str, u64); 7] = [
-    ("GiB/s", 1 << 30),
-    ("GB/s", 1_000_000_000),
-    ("MiB/s", 1 << 20),
-    ("MB/s", 1_000_000),
-    ("KiB/s", 1 << 10),
-    ("kB/s", 1_000),
-    ("B/s", 1),
-];
+pub struct Rate(Size);
 
 impl Rate {
     /// The same as a number.
     pub const fn bytes_per_sec(self) -> u64 {
-        self.0
+        self.0.bytes()
     }
 }
 
@@ -32,11 +24,11 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not a rate");
-        let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-        let (number, unit) = text.split_at(digits);
-        let (_, worth) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
-        let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*worth)).ok_or_else(wrong)?;
-        if bytes == 0 { Err(format!("`{text}` lets nothing pass")) } else { Ok(Self(bytes)) }
+        match text.strip_suffix("/s").ok_or_else(wrong)?.parse::<Size>() {
+            Ok(size) => Ok(Self(size)),
+            Err(why) if why.ends_with("is nothing") => Err(format!("`{text}` lets nothing pass")),
+            Err(_) => Err(wrong()),
+        }
     }
 }
 
@@ -57,8 +49,7 @@ impl From<Rate> for String {
 /// In the largest unit that leaves a whole number.
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, worth) = UNITS.iter().find(|(_, worth)| self.0.is_multiple_of(*worth)).unwrap_or(&("B/s", 1));
-        write!(f, "{}{unit}", self.0 / worth)
+        write!(f, "{}/s", self.0)
     }
 }
 
@@ -71,8 +62,8 @@ impl schemars::JsonSchema for Rate {
         schemars::json_schema!({
             "type": "string",
             "format": "rate",
-            "description": "Bytes a second: a whole number with one of the units B/s, KiB/s, MiB/s, GiB/s, kB/s, MB/s, GB/s.",
-            "pattern": "^[0-9]+([KMG]iB|[kMG]?B)/s$",
+            "description": "Bytes a second: a whole number with one of the units B/s, KiB/s, MiB/s, GiB/s, TiB/s, kB/s, MB/s, GB/s, TB/s.",
+            "pattern": "^[0-9]+([KMGT]iB|[kMGT]?B)/s$",
             "examples": ["50MiB/s"],
         })
     }

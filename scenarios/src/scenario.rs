@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    App, Check, Exception, Framework, History, Keep, Limits, Objectives, Schedule, Scratch, Seal, Source, Span, Vault,
+    App, Check, Exception, Framework, History, Keep, Limits, Objectives, Sandbox, Schedule, Scratch, Seal, Source,
+    Span, Vault,
 };
 
 /// One drill: what to restore, where, and what must hold.
@@ -37,6 +38,9 @@ pub struct Scenario {
     pub seal: Option<Seal>,
     /// The kind of throw-away place that the backup is restored into.
     pub scratch: Scratch,
+    /// Keeps the app and the programs of probes from everything but what was restored. Absent: they run as any program of this host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
     /// How closely what came back is compared with what went in.
     #[serde(default)]
     pub verify: Verify,

@@ -11,8 +11,8 @@ pub const SCHEMA_ID: &str = "drillctl-scenario-1";
 
 /// The JSON Schema (2020-12) of a scenario. Its descriptions are the documentation of the types.
 ///
-/// Beyond the standard's own, it uses the formats `span` (a length of time), `rate` (bytes a second), `share` (a part in
-/// percent) and `name`.
+/// Beyond the standard's own, it uses the formats `span` (a length of time), `rate` (bytes a second), `size` (bytes), `share` (a
+/// part in percent) and `name`.
 pub fn schema() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let mut schema = Value::from(generator.into_root_schema_for::<Scenario>());

@@ -14,6 +14,8 @@ pub enum Scratch {
     Directory(DirectoryScratch),
     /// A throw-away PostgreSQL cluster, reachable through a unix socket only.
     Postgres(PostgresScratch),
+    /// A throw-away MariaDB server, reachable through a unix socket only.
+    Mariadb(MariadbScratch),
     /// A throw-away Redis server, reachable through a unix socket only.
     Redis(RedisScratch),
 }
@@ -52,6 +54,22 @@ pub struct PostgresScratch {
     pub settings: BTreeMap<String, String>,
 }
 
+/// A throw-away MariaDB server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MariadbScratch {
+    /// Folder with `mariadb-install-db`, `mariadbd` and `mariadb`, instead of the installed ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bin: Option<PathBuf>,
+    /// The server's folder, relative to the scenario's folder: absent or empty before the run, gone after it. If it isn't
+    /// given, a folder in the run's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Settings of the server (`innodb_buffer_pool_size: 512M`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
+}
+
 /// A throw-away Redis server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +90,7 @@ impl Scratch {
         match self {
             Self::Directory(_) => "directory",
             Self::Postgres(_) => "postgres",
+            Self::Mariadb(_) => "mariadb",
             Self::Redis(_) => "redis",
         }
     }

@@ -19,6 +19,8 @@ pub enum Source {
     /// One PostgreSQL database, dumped by `pg_dump` under an exported snapshot; or the whole cluster it is in, copied by
     /// `pg_basebackup`.
     Postgres(PostgresSource),
+    /// One MariaDB or MySQL database, dumped by `mariadb-dump` or `mysqldump` in one transaction.
+    Mariadb(MariadbSource),
     /// A Redis server (or Valkey) with all its databases, taken as the RDB that it sends to a replica.
     Redis(RedisSource),
     /// Whatever a program of yours writes to its standard output.
@@ -114,6 +116,37 @@ fn one() -> u8 {
     1
 }
 
+/// A MariaDB or MySQL database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MariadbSource {
+    /// Connection URL without a password: `mariadb://user@host:3306/database`, or with `?socket=/path/of/the.sock`.
+    /// Either this or `url_from`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Where the whole connection URL is kept, password included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_from: Option<Reference>,
+    /// Where the password is kept, for `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Reference>,
+    /// Hold back everybody's writes while the dump begins, a fraction of a second as a rule and never for long: the dump and what is
+    /// compared then show the very same instant. Without it, or where the user lacks `RELOAD`, everything is read twice, and of what
+    /// changed meanwhile only that it is there is compared.
+    #[serde(default = "yes")]
+    pub lock: bool,
+    /// Folder with the `mariadb-dump` or `mysqldump` to use, instead of the installed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bin: Option<PathBuf>,
+    /// Plant a row with a nonce, in a table of its own, before the capture, and take it away after the run.
+    #[serde(default)]
+    pub canary: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
 /// A Redis server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -172,6 +205,8 @@ pub enum Content {
     File(String),
     /// An archive in pg_dump's custom format; it is loaded into a `postgres` scratch.
     PgDump,
+    /// A dump in SQL of one database, as `mariadb-dump` and `mysqldump` write it; it is loaded into a `mariadb` scratch.
+    MariadbDump,
 }
 
 impl Source {
@@ -181,6 +216,7 @@ impl Source {
             Self::Directory(_) => "directory",
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgres",
+            Self::Mariadb(_) => "mariadb",
             Self::Redis(_) => "redis",
             Self::Command(_) => "command",
             Self::Restic(_) => "restic",
@@ -200,7 +236,12 @@ impl Source {
             Self::Restic(source) => Some(&source.select),
             Self::Borg(source) => Some(&source.select),
             Self::Files(source) => Some(&source.select),
-            Self::Directory(_) | Self::Sqlite(_) | Self::Postgres(_) | Self::Redis(_) | Self::Command(_) => None,
+            Self::Directory(_)
+            | Self::Sqlite(_)
+            | Self::Postgres(_)
+            | Self::Mariadb(_)
+            | Self::Redis(_)
+            | Self::Command(_) => None,
         }
     }
 
@@ -210,7 +251,12 @@ impl Source {
             Self::Restic(source) => source.max_age,
             Self::Borg(source) => source.max_age,
             Self::Files(source) => source.max_age,
-            Self::Directory(_) | Self::Sqlite(_) | Self::Postgres(_) | Self::Redis(_) | Self::Command(_) => None,
+            Self::Directory(_)
+            | Self::Sqlite(_)
+            | Self::Postgres(_)
+            | Self::Mariadb(_)
+            | Self::Redis(_)
+            | Self::Command(_) => None,
         }
     }
 
@@ -220,6 +266,7 @@ impl Source {
             Self::Directory(source) => source.canary,
             Self::Sqlite(source) => source.canary,
             Self::Postgres(source) => source.canary,
+            Self::Mariadb(source) => source.canary,
             Self::Redis(source) => source.canary,
             Self::Command(_) | Self::Restic(_) | Self::Borg(_) | Self::Files(_) => false,
         }
@@ -241,6 +288,9 @@ impl Source {
             Self::Postgres(source) if source.schemas.is_empty() => vec!["The PostgreSQL database, all schemas.".into()],
             Self::Postgres(source) => {
                 source.schemas.iter().map(|schema| format!("The schema {schema} of the PostgreSQL database.")).collect()
+            }
+            Self::Mariadb(_) => {
+                vec!["The MariaDB or MySQL database: tables, views, routines, triggers, events, sequences.".into()]
             }
             Self::Redis(_) => vec!["The Redis server, all its databases and functions.".into()],
             Self::Command(source) => {
@@ -270,6 +320,7 @@ impl Source {
             ],
             Self::Sqlite(_)
             | Self::Postgres(_)
+            | Self::Mariadb(_)
             | Self::Command(_)
             | Self::Restic(_)
             | Self::Borg(_)

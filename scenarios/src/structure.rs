@@ -296,15 +296,15 @@ impl<'a> Walk<'a> {
             let hint = format!("Write `{last}: {constant}`; this drillctl knows no other.");
             return self.say(path, node.place, format!("{label} must be {constant}, but is {value}"), hint);
         }
-        if let Some(least) = schema["minimum"].as_i64()
-            && value.as_i64().is_some_and(|number| number < least)
+        if let Some(least) = schema["minimum"].as_f64()
+            && value.as_f64().is_some_and(|number| number < least)
         {
             self.mend(path, Mend::stand_in(schema));
             let message = format!("{label} must not be below {least}, but is {value}");
             return self.say(path, node.place, message, format!("Write {least} or more."));
         }
-        if let Some(most) = schema["maximum"].as_i64()
-            && value.as_i64().is_none_or(|number| number > most)
+        if let Some(most) = schema["maximum"].as_f64()
+            && value.as_f64().is_none_or(|number| number > most)
         {
             self.mend(path, Mend::stand_in(schema));
             let message = format!("{label} must not be above {most}, but is {value}");

@@ -1,6 +1,7 @@
 //! A small world to run drillctl in: a folder of its own with state, vault, identity and input, and the real servers a test
 //! asks for.
 
+mod mariadb;
 mod must;
 mod postgres;
 mod redis;
@@ -8,6 +9,7 @@ mod s3;
 mod tools;
 mod world;
 
+pub use mariadb::{Mariadb, bin as mariadb_bin};
 pub use must::must;
 pub use postgres::Cluster;
 pub use redis::RedisServer;

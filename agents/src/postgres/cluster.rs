@@ -11,6 +11,7 @@ use super::connection::{Target, wrong};
 use super::programs::Programs;
 use super::site::Site;
 use crate::process::Running;
+use crate::sandbox::{is_behind, walled};
 use crate::{Account, Context, Error, Identity, Kind, Result};
 
 /// The user that the cluster is born with.
@@ -98,6 +99,11 @@ impl Cluster {
         &self.site.account
     }
 
+    /// Whether its server is walled in.
+    pub(crate) fn is_walled(&self) -> bool {
+        self.site.walled
+    }
+
     /// What its server has written.
     pub(crate) fn logged(&self) -> String {
         self.site.logged()
@@ -137,8 +143,9 @@ impl Cluster {
         let data = self.site.data();
         let pid_file = std::fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
         let pid = pid_file.lines().next().and_then(|line| line.parse().ok());
+        let started = pid.is_some_and(|pid| is_behind(&self.server, pid, self.site.walled));
         let ours = identity(&data).is_some() && identity(Path::new(row.get::<_, &str>(0))) == identity(&data);
-        if ours && pid.is_some() && pid == self.server.pid() {
+        if ours && started {
             return Ok(());
         }
         Err(Error::new(Kind::Refused, "the server that answers is not the one that was started for this run"))
@@ -210,5 +217,7 @@ fn start(cx: &Context, site: &Site) -> Result<Running> {
     let apart = KEPT_APART.into_iter().flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]);
     let program = site.programs.program("postgres").arg("-D").arg(&data).arg("-k").arg(&site.sockets);
     let program = program.arg("-p").arg(PORT.to_string()).args(files).args(apart);
+    let program = if site.walled { program.args(["-c", "unix_socket_permissions=0770"]) } else { program };
+    let program = walled(cx, program, &[&site.folder, &site.sockets], site.programs.folder());
     program.account(&site.account).folder(&site.folder).log_to(&site.log()).start(cx)
 }

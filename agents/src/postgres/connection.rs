@@ -1,21 +1,25 @@
 //! Where a PostgreSQL server is and how it is reached: the URL, the password, TLS, and what an error of the server means.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use drill_scenarios::PostgresSource;
 use secrecy::ExposeSecret;
+use tokio::net::lookup_host;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::tls;
-use crate::{Error, Kind, Result, Secrets};
+use crate::{Error, Kind, Result, Secrets, Whereabouts};
 
 /// The name that drillctl's sessions show in `pg_stat_activity`.
 const APPLICATION: &str = "drillctl";
 /// Where Debian's and most other packages put the socket.
 const SOCKETS: &str = "/var/run/postgresql";
+/// The port, if none is given.
+const PORT: u16 = 5432;
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// A database on a server, and how it is reached.
@@ -99,6 +103,23 @@ impl Target {
             _ if error.is_temporary() => error.hint("Check that the server runs and that host and port are right."),
             _ => error,
         }
+    }
+
+    /// The addresses and sockets that its server answers at. A name that can't be resolved now is none.
+    pub(crate) async fn whereabouts(&self) -> Whereabouts {
+        let (config, mut found) = (&self.config, Whereabouts::default());
+        let port = |place: usize| config.get_ports().get(place).or(config.get_ports().first()).copied().unwrap_or(PORT);
+        for (place, host) in config.get_hosts().iter().enumerate() {
+            match host {
+                Host::Unix(folder) => found.paths.push(folder.join(format!(".s.PGSQL.{}", port(place)))),
+                Host::Tcp(name) => {
+                    found.addresses.extend(lookup_host((name.as_str(), port(place))).await.into_iter().flatten());
+                }
+            }
+        }
+        let addresses = config.get_hostaddrs().iter().enumerate();
+        found.addresses.extend(addresses.map(|(place, address)| SocketAddr::new(*address, port(place))));
+        found
     }
 
     /// The variables with which libpq's programs reach the same database. The password goes this way, since it

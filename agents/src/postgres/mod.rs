@@ -4,7 +4,6 @@
 pub(crate) mod base_backup;
 pub(crate) mod benign;
 pub(crate) mod canary;
-pub(crate) mod cancel;
 mod catalog;
 pub(crate) mod cluster;
 pub(crate) mod connection;
@@ -22,7 +21,6 @@ mod materialised;
 mod messages;
 mod piped;
 pub(crate) mod programs;
-pub(crate) mod restless;
 pub(crate) mod scope;
 pub(crate) mod sequences;
 pub(crate) mod shares;
@@ -30,6 +28,7 @@ pub(crate) mod site;
 pub(crate) mod snapshot;
 pub(crate) mod stop;
 mod tls;
+pub(crate) mod unlogged;
 
 #[cfg(test)]
 mod tests;

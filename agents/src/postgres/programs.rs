@@ -46,6 +46,11 @@ impl Programs {
         }
     }
 
+    /// The folder that they are in.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// One of them.
     pub(crate) fn program(&self, name: &str) -> Program {
         Program::new(self.folder.join(name))

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::cluster::{SUPERUSER, full, is_full, telling};
 use super::programs::Programs;
-use crate::quarters::{self, Quarters};
 use crate::{Account, Context, Error, Kind, Place, Result};
 
 const INITDB: Duration = Duration::from_secs(120);
@@ -40,6 +39,8 @@ pub(crate) struct Site {
     pub(crate) sockets: PathBuf,
     pub(crate) account: Account,
     pub(crate) programs: Programs,
+    /// Whether its server is walled in, and who uses it is in the run's sandbox.
+    pub(crate) walled: bool,
 }
 
 impl Site {
@@ -48,8 +49,8 @@ impl Site {
     /// # Errors
     /// [`Kind::Refused`] where something is there already; I/O errors.
     pub(crate) fn make(cx: &Context, place: &Place, programs: Programs) -> Result<Self> {
-        let Quarters { folder, sockets, account } = Quarters::make(cx, place, account()?)?;
-        let site = Self { folder, sockets, account, programs };
+        let site = Self::of(cx, place, programs)?;
+        place.make_for_server(cx, &site.account, &[&site.data()])?;
         let log = site.log();
         private_file(&log).map_err(|cause| Error::io("making", log.display(), cause))?;
         Ok(site)
@@ -59,14 +60,14 @@ impl Site {
     ///
     /// # Errors
     /// As for [`account`].
-    pub(crate) fn of(place: &Place, programs: Programs) -> Result<Self> {
-        let Quarters { folder, sockets, account } = Quarters::at(place, account()?);
-        Ok(Self { folder, sockets, account, programs })
+    pub(crate) fn of(cx: &Context, place: &Place, programs: Programs) -> Result<Self> {
+        let sockets = place.sockets();
+        Ok(Self { folder: place.folder.clone(), sockets, account: account()?, programs, walled: cx.walls.is_some() })
     }
 
     /// The cluster's files.
     pub(crate) fn data(&self) -> PathBuf {
-        quarters::data(&self.folder)
+        data(&self.folder)
     }
 
     /// What its server writes.
@@ -127,12 +128,17 @@ fn private_file(path: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map(|_| ())
 }
 
+/// The cluster's files below its folder.
+pub(crate) fn data(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
 /// Major version of the cluster below this folder.
 ///
 /// # Errors
 /// I/O errors; [`Kind::Config`] if there is no cluster.
 pub(crate) fn major(folder: &Path) -> Result<u32> {
-    let file = quarters::data(folder).join("PG_VERSION");
+    let file = data(folder).join("PG_VERSION");
     let text = std::fs::read_to_string(&file).map_err(|cause| Error::io("reading", file.display(), cause))?;
     let wrong = || Error::new(Kind::Config, format!("{} names no version", file.display()));
     super::programs::major(&text).ok_or_else(wrong)
@@ -141,15 +147,7 @@ pub(crate) fn major(folder: &Path) -> Result<u32> {
 /// The account that servers run as: PostgreSQL refuses to run as root.
 ///
 /// # Errors
-/// [`Kind::Config`] if there is none.
+/// As for [`Account::for_server`].
 pub(crate) fn account() -> Result<Account> {
-    let current = Account::current();
-    if !current.is_root() {
-        return Ok(current);
-    }
-    ["postgres", "nobody"].into_iter().find_map(Account::named).ok_or_else(|| {
-        Error::new(Kind::Config, "there is no account `postgres` or `nobody` to run a server as").hint(
-            "Install PostgreSQL from packages, which makes the account, or run drillctl as somebody who is not root.",
-        )
-    })
+    Account::for_server(&["postgres", "nobody"])
 }

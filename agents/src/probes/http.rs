@@ -4,6 +4,7 @@
 //! followed and no proxy is asked. Certificates are not checked: whom we talk to is settled by the address, and the restored app
 //! shows the certificate of its production name.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,16 +14,26 @@ use reqwest::{Client, Request, Response, redirect};
 use secrecy::ExposeSecret;
 use url::{Host, Url};
 
+use super::reach::{self, Gate};
 use super::{KEPT, Seen, Within, fill, loopback, text, whole};
 use crate::digest::Digest;
 use crate::{Error, Kind, Result};
 
 pub(super) async fn observe(probe: &HttpProbe, within: Within<'_>) -> Result<Seen> {
     let url = address(&fill(&probe.url, within.facts)?)?;
-    let client = client(&url, probe.timeout.duration()).await?;
+    let addresses = resolve(&url).await?;
+    let began = within.cx.clock.elapsed();
+    let gate = match gate(within, &addresses).await? {
+        Some(Ok(gate)) => Some(gate),
+        Some(Err(cause)) => {
+            let what = format!("connecting to {url} in the sandbox");
+            return Ok(Seen::Nothing(Error::new(Kind::Unavailable, what).because(cause).chain()));
+        }
+        None => None,
+    };
+    let client = client(&url, &addresses, gate.as_ref(), probe.timeout.duration())?;
     let request = request(&client, url, probe, within)?;
     let what = format!("{} {}", request.method(), request.url());
-    let began = within.cx.clock.elapsed();
     let answered = async {
         let response = client.execute(request).await?;
         read(response).await
@@ -61,11 +72,21 @@ fn address(text: &str) -> Result<Url> {
     }
 }
 
-/// A client that reaches this one address and no other.
-async fn client(url: &Url, patience: Duration) -> Result<Client> {
+/// The way to these addresses in the sandbox, or why nobody answers there; nothing if there is no sandbox.
+async fn gate(within: Within<'_>, addresses: &[SocketAddr]) -> Result<Option<io::Result<Gate>>> {
+    if within.cx.sandbox().is_none() {
+        return Ok(None);
+    }
+    match reach::connect(within, addresses).await {
+        Ok(connection) => Gate::open(within.cx, connection).map(|gate| Some(Ok(gate))),
+        Err(cause) => Ok(Some(Err(cause))),
+    }
+}
+
+/// A client that reaches these addresses, or what is behind the gate, and nothing else.
+fn client(url: &Url, addresses: &[SocketAddr], gate: Option<&Gate>, patience: Duration) -> Result<Client> {
     // Whoever comes first installs it; it is the only provider that this product is built with.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let addresses = resolve(url).await?;
     let mut builder = Client::builder()
         .no_proxy()
         .redirect(redirect::Policy::none())
@@ -73,7 +94,10 @@ async fn client(url: &Url, patience: Duration) -> Result<Client> {
         .user_agent(concat!("drillctl/", env!("CARGO_PKG_VERSION")))
         .timeout(patience);
     if let Some(Host::Domain(name)) = url.host() {
-        builder = builder.resolve_to_addrs(name, &addresses);
+        builder = builder.resolve_to_addrs(name, addresses);
+    }
+    if let Some(gate) = gate {
+        builder = builder.unix_socket(gate.path());
     }
     builder.build().map_err(|cause| Error::new(Kind::Unavailable, "making an HTTP client").because(cause))
 }

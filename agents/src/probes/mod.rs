@@ -18,6 +18,7 @@ mod free;
 mod http;
 mod loopback;
 mod program;
+mod reach;
 mod sql;
 mod tcp;
 #[cfg(test)]

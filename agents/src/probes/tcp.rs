@@ -1,5 +1,6 @@
 //! A TCP connection. Every value is always observed: a port that nobody listens on is not open and says nothing.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::reach::connect;
 use super::{Seen, Within, fill, loopback, observation, text, whole};
 use crate::{Error, Kind, Result};
 
@@ -22,7 +24,7 @@ pub(super) async fn observe(probe: &TcpProbe, within: Within<'_>) -> Result<Seen
     let send = probe.send.as_deref().map(|text| fill(text, within.facts)).transpose()?;
     let clock = &within.cx.clock;
     let began = clock.elapsed();
-    let stream = timeout(probe.timeout.duration(), connect(&addresses)).await.ok().flatten();
+    let stream = timeout(probe.timeout.duration(), connect(within, &addresses)).await.ok().and_then(io::Result::ok);
     let latency = clock.elapsed().saturating_sub(began);
     let open = stream.is_some();
     let mut said = Vec::new();
@@ -51,15 +53,6 @@ fn parts(address: &str) -> Option<(&str, u16)> {
     let (host, port) = address.rsplit_once(':')?;
     let plain = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     (!plain.is_empty()).then_some((plain, port.parse().ok()?))
-}
-
-async fn connect(addresses: &[SocketAddr]) -> Option<TcpStream> {
-    for address in addresses {
-        if let Ok(stream) = TcpStream::connect(address).await {
-            return Some(stream);
-        }
-    }
-    None
 }
 
 /// Hears what the other side says first, until it pauses or enough was said.

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::{Error, Kind, Result};
 
@@ -21,7 +21,12 @@ pub(crate) async fn stop_working_in(folder: &Path, servers: &[&str], first: Sign
     let Ok(folder) = folder.canonicalize() else { return Ok(()) };
     for signal in [first, Signal::KILL] {
         for pid in working_in(&folder, servers) {
-            let _ = rustix::process::kill_process(pid, signal);
+            // Its number is pinned before the second look.
+            if let Ok(pinned) = pidfd_open(pid, PidfdFlags::empty())
+                && works_in(pid, &folder, servers)
+            {
+                let _ = pidfd_send_signal(&pinned, signal);
+            }
         }
         if ended_within_limit(&folder, servers).await {
             return Ok(());
@@ -43,13 +48,14 @@ async fn ended_within_limit(folder: &Path, servers: &[&str]) -> bool {
 fn working_in(folder: &Path, servers: &[&str]) -> Vec<Pid> {
     let numbers = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).filter_map(Pid::from_raw);
-    pids.filter(|pid| {
-        let link = |name: &str| std::fs::read_link(format!("/proc/{}/{name}", pid.as_raw_nonzero()));
-        let is_server = |exe: &Path| {
-            let name = exe.file_name().unwrap_or_default().to_string_lossy();
-            servers.iter().any(|server| name.starts_with(server))
-        };
-        link("cwd").is_ok_and(|cwd| cwd == folder) && link("exe").is_ok_and(|exe| is_server(&exe))
-    })
-    .collect()
+    pids.filter(|pid| works_in(*pid, folder, servers)).collect()
+}
+
+fn works_in(pid: Pid, folder: &Path, servers: &[&str]) -> bool {
+    let link = |name: &str| std::fs::read_link(format!("/proc/{}/{name}", pid.as_raw_nonzero()));
+    let is_server = |exe: &Path| {
+        let name = exe.file_name().unwrap_or_default().to_string_lossy();
+        servers.iter().any(|server| name.starts_with(server))
+    };
+    link("cwd").is_ok_and(|cwd| cwd == folder) && link("exe").is_ok_and(|exe| is_server(&exe))
 }

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::tls::Certificates;
-use crate::{Error, Kind, Result, Secrets};
+use crate::{Error, Kind, Result, Secrets, Whereabouts};
 
 const PORT: u16 = 6379;
 
@@ -58,6 +58,18 @@ impl Address {
     /// A server of this host's, without a password.
     pub(crate) fn local(socket: &Path) -> Self {
         Self { endpoint: Endpoint::Unix(socket.into()), user: None, password: None }
+    }
+
+    /// The addresses or the socket that the server answers at. A name that can't be resolved now is none.
+    pub(crate) async fn whereabouts(&self) -> Whereabouts {
+        let mut found = Whereabouts::default();
+        match &self.endpoint {
+            Endpoint::Unix(socket) => found.paths.push(socket.clone()),
+            Endpoint::Tcp { host, port, .. } => {
+                found.addresses.extend(tokio::net::lookup_host((host.as_str(), *port)).await.into_iter().flatten());
+            }
+        }
+        found
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod program;
 mod rdb;
 pub(crate) mod replication;
 pub(crate) mod server;
+pub(crate) mod site;
 #[cfg(test)]
 mod tests;
 mod tls;

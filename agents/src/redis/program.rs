@@ -43,6 +43,11 @@ impl ServerProgram {
         &self.version
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The program, about to be started.
     pub(super) fn program(&self) -> Program {
         Program::new(&self.path)

@@ -9,14 +9,12 @@ use super::address::Address;
 use super::connection::Connection;
 use super::info::Info;
 use super::program::ServerProgram;
+use super::site::{RDB, Site};
 use crate::process::{Running, stop_working_in};
-use crate::quarters::Quarters;
+use crate::sandbox::{is_behind, walled};
 use crate::stream::on_thread;
-use crate::{Account, Context, Error, Kind, Result};
+use crate::{Context, Error, Kind, Result};
 
-/// Name of the RDB in the data folder.
-const RDB: &str = "dump.rdb";
-const SOCKET: &str = "redis.sock";
 /// What the names of server programs begin with: Debian's is a link to `redis-check-rdb`.
 const SERVERS: [&str; 3] = ["redis", "valkey", "keydb"];
 /// Databases that a server has without being asked.
@@ -27,30 +25,10 @@ const POLL: Duration = Duration::from_millis(30);
 #[derive(Debug)]
 pub(crate) struct Server {
     running: Running,
-    quarters: Quarters,
+    site: Site,
     pub(crate) program: ServerProgram,
     /// The number that it drew when it started.
     pub(crate) run_id: String,
-}
-
-/// Whom a server runs as: nobody who may do much.
-///
-/// # Errors
-/// [`Kind::Config`] if there is no such account.
-pub(crate) fn account() -> Result<Account> {
-    let current = Account::current();
-    if !current.is_root() {
-        return Ok(current);
-    }
-    ["redis", "nobody"].into_iter().find_map(Account::named).ok_or_else(|| {
-        Error::new(Kind::Config, "there is no account `redis` or `nobody` to run a server as")
-            .hint("Install Redis from packages, which makes the account, or run drillctl as somebody who is not root.")
-    })
-}
-
-/// The file that a server which lives here loads.
-pub(crate) fn rdb(quarters: &Quarters) -> PathBuf {
-    quarters.data().join(RDB)
 }
 
 impl Server {
@@ -58,18 +36,13 @@ impl Server {
     ///
     /// # Errors
     /// [`Kind::Unrestorable`] if it can't make sense of the RDB; [`Kind::Config`] if it doesn't start.
-    pub(crate) async fn start(
-        cx: &Context,
-        program: ServerProgram,
-        quarters: Quarters,
-        highest: Option<u64>,
-    ) -> Result<Self> {
-        let running = start(cx, &program, &quarters, highest)?;
-        let mut server = Self { running, quarters, program, run_id: String::new() };
+    pub(crate) async fn start(cx: &Context, program: ServerProgram, site: Site, highest: Option<u64>) -> Result<Self> {
+        let running = start(cx, &program, &site, highest)?;
+        let mut server = Self { running, site, program, run_id: String::new() };
         loop {
             cx.go_on()?;
             if let Some(status) = server.running.has_ended() {
-                return Err(died(&status.to_string(), &server.logged()));
+                return Err(died(&status.to_string(), &server.site.logged()));
             }
             match server.info(cx).await {
                 Ok(info) => return server.answering(&info),
@@ -105,24 +78,20 @@ impl Server {
 
     /// Its socket.
     pub(crate) fn socket(&self) -> PathBuf {
-        self.quarters.sockets.join(SOCKET)
+        self.site.socket()
     }
 
     /// The RDB that it has loaded.
     pub(crate) fn rdb(&self) -> PathBuf {
-        rdb(&self.quarters)
+        self.site.rdb()
     }
 
     /// The server that answers must be the one that was started.
     fn answering(self, info: &Info) -> Result<Self> {
-        if info.pid().is_some() && info.pid() == self.running.pid() {
+        if info.pid().is_some_and(|pid| is_behind(&self.running, pid, self.site.walled)) {
             return Ok(Self { run_id: info.run_id().into(), ..self });
         }
         Err(Error::new(Kind::Refused, "the server that answers is not the one that was started for this run"))
-    }
-
-    fn logged(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(log(&self.quarters)).unwrap_or_default()).into_owned()
     }
 }
 
@@ -134,20 +103,20 @@ pub(crate) async fn stop(data: &Path) -> Result<()> {
     stop_working_in(data, &SERVERS, Signal::KILL).await
 }
 
-fn log(quarters: &Quarters) -> PathBuf {
-    quarters.folder.join("server.log")
-}
-
-fn start(cx: &Context, program: &ServerProgram, quarters: &Quarters, highest: Option<u64>) -> Result<Running> {
+fn start(cx: &Context, program: &ServerProgram, site: &Site, highest: Option<u64>) -> Result<Running> {
     let databases = highest.map_or(USUAL_DATABASES, |highest| USUAL_DATABASES.max(highest.saturating_add(1)));
-    let fixed = ["--port", "0", "--unixsocketperm", "700", "--dbfilename", RDB, "--daemonize", "no"];
+    // Who is in the sandbox gets to the socket as the group that it belongs to.
+    let mode = if site.walled { "770" } else { "700" };
+    let fixed = ["--port", "0", "--unixsocketperm", mode, "--dbfilename", RDB, "--daemonize", "no"];
     let kept_to_itself = ["--save", "", "--appendonly", "no", "--logfile", ""];
     // Its data is read back as a replica would read it.
     let read_back = ["--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0"];
+    let bin = program.path().parent().unwrap_or(Path::new("/"));
     let program = program.program().args(fixed).args(kept_to_itself).args(read_back);
-    let program = program.arg("--unixsocket").arg(quarters.sockets.join(SOCKET)).arg("--dir").arg(quarters.data());
+    let program = program.arg("--unixsocket").arg(site.socket()).arg("--dir").arg(site.data());
     let program = program.arg("--databases").arg(databases.to_string());
-    program.account(&quarters.account).folder(&quarters.data()).log_to(&log(quarters)).start(cx)
+    let program = walled(cx, program, &[&site.folder, &site.sockets], bin);
+    program.account(&site.account).folder(&site.data()).log_to(&site.log()).start(cx)
 }
 
 /// The error that the end of a server is, drawn from its log.

@@ -189,7 +189,7 @@ impl FilesRepository {
             subject: subject.clone(),
             statement: "Nothing tells whether its bytes are those that were stored: there is no digest of it.".into(),
         });
-        let uncompared = (self.source.content == Content::PgDump).then(|| Note {
+        let uncompared = matches!(self.source.content, Content::PgDump | Content::MariadbDump).then(|| Note {
             subject,
             statement: "What its dump holds was not compared with the database it was made from.".into(),
         });

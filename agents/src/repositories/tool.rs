@@ -9,7 +9,7 @@ use drill_scenarios::Reference;
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::postgres::cancel::unless_stopped;
+use crate::cancel::unless_stopped;
 use crate::process::{Ended, Program, find};
 use crate::{Context, Error, Kind, Result, Secrets};
 

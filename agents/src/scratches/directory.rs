@@ -104,6 +104,8 @@ fn takes(format: &Format) -> Result<()> {
             Err(Error::new(Kind::Config, "a backup of PostgreSQL can't be restored into a folder")
                 .hint("Use the scratch `postgres`."))
         }
+        Format::MariadbDump => Err(Error::new(Kind::Config, "a dump of MariaDB can't be restored into a folder")
+            .hint("Use the scratch `mariadb`.")),
     }
 }
 
@@ -205,7 +207,7 @@ impl Environment for DirectoryEnvironment {
         match &index.format {
             Format::Tar => tree::restore(cx, &self.root, stream, self.written.clone()).await,
             Format::File(name) => tree::restore_file(cx, &self.root.join(name), stream).await,
-            Format::PgDump | Format::PgDumps | Format::PgBase | Format::Rdb => {
+            Format::PgDump | Format::PgDumps | Format::PgBase | Format::MariadbDump | Format::Rdb => {
                 takes(&index.format).map(|()| Restored::default())
             }
         }

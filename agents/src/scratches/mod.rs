@@ -1,10 +1,13 @@
 //! The kinds of scratch, one file each; their options are the scenario language's.
 
 mod directory;
+mod mariadb;
 mod postgres;
 mod redis;
+mod timestamp;
 
 pub(crate) use self::directory::DirectoryScratch;
+pub(crate) use self::mariadb::MariadbScratch;
 pub(crate) use self::postgres::PostgresScratch;
 pub(crate) use self::redis::RedisScratch;
 use crate::{Result, Scratch};
@@ -18,6 +21,7 @@ pub fn open(scratch: &drill_scenarios::Scratch, verify: &drill_scenarios::Verify
     Ok(match scratch {
         Named::Directory(scratch) => Box::new(DirectoryScratch::open(scratch, verify)),
         Named::Postgres(scratch) => Box::new(PostgresScratch::open(scratch)?),
+        Named::Mariadb(scratch) => Box::new(MariadbScratch::open(scratch)?),
         Named::Redis(scratch) => Box::new(RedisScratch::open(scratch)),
     })
 }

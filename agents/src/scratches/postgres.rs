@@ -15,13 +15,12 @@ use self::dumped::DumpedEnvironment;
 use self::physical::PhysicalEnvironment;
 use self::server::Server;
 use super::directory::apart;
-use crate::mark::Removal;
+use crate::mark::{Removal, require_empty};
 use crate::postgres::cluster::{self, Cluster, SUPERUSER};
 use crate::postgres::connection::wrong;
 use crate::postgres::programs::{self, Programs};
 use crate::postgres::site::{self, Site};
 use crate::postgres::{facts, fresh, stop};
-use crate::quarters;
 use crate::{
     Awake, Context, Database, Environment, Error, Format, Identity, Index, Kind, Mark, Place, Result, Scratch,
 };
@@ -98,7 +97,7 @@ fn unfit(backup: u32, version: u32, physical: bool) -> Error {
 #[async_trait]
 impl Scratch for PostgresScratch {
     fn place(&self, cx: &Context) -> Place {
-        quarters::place(cx, self.path.as_deref(), site::account().ok().as_ref())
+        Place::of_server(self.path.as_deref(), cx, site::account())
     }
 
     async fn admit(&self, cx: &Context, place: &Place, source: &Identity, format: &Format) -> Result<()> {
@@ -108,9 +107,12 @@ impl Scratch for PostgresScratch {
         }
         let version = source.values.get("version").filter(|_| source.kind == "postgres");
         self.programs(cx, format, version.and_then(|version| programs::major(version)).unwrap_or_default()).await?;
+        for folder in place.also.iter().chain([&place.folder]) {
+            require_empty(folder)?;
+        }
         not_in_a_cluster(&place.folder)?;
         apart(&place.folder, source)?;
-        quarters::admit(place, &site::account()?)
+        site::account()?.must_reach(&place.folder)
     }
 
     async fn provision(&self, cx: &Context, place: &Place, index: &Index) -> Result<Box<dyn Environment>> {
@@ -128,7 +130,7 @@ impl Scratch for PostgresScratch {
 
     async fn rest(&self, cx: &Context, place: &Place) -> Result<()> {
         if Mark::of(&cx.run).is_on(&place.folder) {
-            stop::stop(cx, &quarters::data(&place.folder)).await?;
+            stop::stop(cx, &site::data(&place.folder)).await?;
         }
         Ok(())
     }
@@ -139,13 +141,13 @@ impl Scratch for PostgresScratch {
         };
         let major = site::major(&place.folder)?;
         let programs = Programs::of_major(cx, self.bin.as_deref(), &RECOVERING, major).await?;
-        let cluster = Cluster::start(cx, Site::of(place, programs)?, (user, database), START).await?;
+        let cluster = Cluster::start(cx, Site::of(cx, place, programs)?, (user, database), START).await?;
         Ok(Awake::running(cluster))
     }
 
     async fn release(&self, cx: &Context, place: &Place) -> Result<Removal> {
         self.rest(cx, place).await?;
-        quarters::remove(cx, place)
+        place.remove(&cx.run)
     }
 }
 

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 
 use self::restored::RedisEnvironment;
-use crate::mark::Removal;
-use crate::quarters::{self, Quarters};
+use crate::mark::require_empty;
 use crate::redis::program::ServerProgram;
 use crate::redis::server;
-use crate::{Context, Environment, Error, Format, Identity, Index, Kind, Mark, Place, Result, Scratch};
+use crate::redis::site::{self, Site};
+use crate::{Context, Environment, Error, Format, Identity, Index, Kind, Mark, Place, Removal, Result, Scratch};
 
 /// A kind of throw-away Redis server.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ impl RedisScratch {
 #[async_trait]
 impl Scratch for RedisScratch {
     fn place(&self, cx: &Context) -> Place {
-        quarters::place(cx, self.path.as_deref(), server::account().ok().as_ref())
+        Place::of_server(self.path.as_deref(), cx, site::account())
     }
 
     async fn admit(&self, cx: &Context, place: &Place, source: &Identity, format: &Format) -> Result<()> {
@@ -42,7 +42,10 @@ impl Scratch for RedisScratch {
         }
         let version = source.values.get("version").map_or("", String::as_str);
         ServerProgram::find(cx, self.program.as_deref(), version).await?;
-        quarters::admit(place, &server::account()?)
+        for folder in place.also.iter().chain([&place.folder]) {
+            require_empty(folder)?;
+        }
+        site::account()?.must_reach(&place.folder)
     }
 
     async fn provision(&self, cx: &Context, place: &Place, index: &Index) -> Result<Box<dyn Environment>> {
@@ -50,15 +53,14 @@ impl Scratch for RedisScratch {
         let version = captured.map_or("", |database| &database.version);
         let program = ServerProgram::find(cx, self.program.as_deref(), version).await?;
         enough_memory(captured.and_then(|database| database.memory_bytes).unwrap_or_default())?;
-        let quarters = Quarters::make(cx, place, server::account()?)?;
-        Ok(Box::new(RedisEnvironment::new(program, quarters)?))
+        Ok(Box::new(RedisEnvironment::new(program, Site::make(cx, place)?)?))
     }
 
     async fn release(&self, cx: &Context, place: &Place) -> Result<Removal> {
         if Mark::of(&cx.run).is_on(&place.folder) {
-            server::stop(&quarters::data(&place.folder)).await?;
+            server::stop(&site::data(&place.folder)).await?;
         }
-        quarters::remove(cx, place)
+        place.remove(&cx.run)
     }
 }
 

@@ -81,6 +81,9 @@ fn tool_needed(format: StreamFormat) -> &'static str {
         StreamFormat::File => "",
         StreamFormat::PgDump => ", `pg_restore` of a PostgreSQL that is not older than the one dumped",
         StreamFormat::PgDumps => ", `tar`, `pg_restore` of a PostgreSQL that is not older than the one dumped",
+        StreamFormat::MariadbDump => {
+            ", the client `mariadb` (or `mysql`) of a server that is not older than the one dumped"
+        }
         StreamFormat::Rdb => ", a Redis server that is not older than the one that was backed up",
         StreamFormat::PgBase => {
             ", `tar`, the server programs of the PostgreSQL major that it is from (`pg_verifybackup`)"
@@ -94,7 +97,7 @@ fn target(format: StreamFormat) -> &'static str {
         StreamFormat::PgBase => "/path/to/a/new/folder",
         StreamFormat::File => "/path/of/the/file",
         StreamFormat::Rdb => "/path/of/the/servers/folder/dump.rdb",
-        StreamFormat::PgDump | StreamFormat::PgDumps => "name_of_an_empty_database",
+        StreamFormat::PgDump | StreamFormat::PgDumps | StreamFormat::MariadbDump => "name_of_an_empty_database",
     }
 }
 
@@ -111,6 +114,12 @@ fn remark(format: StreamFormat) -> &'static str {
         }
         StreamFormat::PgDump => {
             "\nRoles that the dump names must be there: make them first, or add `--no-owner --no-privileges`."
+        }
+        StreamFormat::MariadbDump => {
+            "\nMake the database first, with the character set and collation that stand in the index (below, as `settings`) and under its\n\
+             old name, which routines may refer to. Do it on a server where nothing else has that name: the dump drops tables that are\n\
+             in its way. Accounts that views and routines name as their definers must be there for those to work. `mariadb` finds its\n\
+             server by `MYSQL_HOST`, `MYSQL_UNIX_PORT` and `MYSQL_PWD`, or by a `~/.my.cnf`."
         }
         StreamFormat::PgDumps => {
             "\nRoles that the dumps name must be there: make them first, or add `--no-owner --no-privileges`. The stream holds several\n\
@@ -139,6 +148,11 @@ for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done |
         StreamFormat::PgDump => {
             r#"for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done |
     pg_restore --exit-on-error -d "$TARGET""#
+        }
+        // Without `--comments` the client takes the comments out of routines.
+        StreamFormat::MariadbDump => {
+            r#"for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done |
+    mariadb --comments --binary-mode --default-character-set=utf8mb4 "$TARGET""#
         }
         StreamFormat::PgBase => {
             r#"mkdir -m 700 "$TARGET"

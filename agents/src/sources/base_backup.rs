@@ -10,16 +10,17 @@ use futures::future::try_join_all;
 use tokio_postgres::Client;
 
 use super::PostgresSource;
+use crate::cancel::unless_stopped;
 use crate::mark::Removal;
 use crate::postgres::base_backup::{self, HAS_MANIFEST};
-use crate::postgres::cancel::unless_stopped;
 use crate::postgres::connection::{Target, wrong};
 use crate::postgres::programs::{self, Programs};
 use crate::postgres::scope::Scope;
-use crate::postgres::{facts, restless, snapshot};
+use crate::postgres::{facts, snapshot, unlogged};
+use crate::restless;
 use crate::{
     Canary, Captured, Context, Database, Error, Estimate, Format, Identity, Index, Kind, Note, Result, SealWriter,
-    Secrets, Source,
+    Secrets, Source, Whereabouts,
 };
 
 /// What a cluster holds besides its databases, with its WAL.
@@ -93,6 +94,10 @@ async fn facts_of(seen: &[Seen]) -> Result<Vec<Database>> {
 
 #[async_trait]
 impl Source for BaseBackupSource {
+    async fn whereabouts(&self) -> Whereabouts {
+        self.database.whereabouts().await
+    }
+
     /// The folder of the cluster belongs to it, where it is on this host and the server tells it: a scratch must not lie in there.
     async fn identity(&self, cx: &Context) -> Result<Identity> {
         let mut identity = self.database.told().await?;
@@ -158,7 +163,7 @@ impl BaseBackupSource {
             };
             let mut database = restless::settled(before, after);
             notes.extend(restless::note(&database));
-            notes.extend(restless::expect_unlogged_empty(session, &mut database).await?);
+            notes.extend(unlogged::expect_unlogged_empty(session, &mut database).await?);
             database.settings.extend(cluster.settings.clone());
             databases.push(database);
         }

@@ -78,7 +78,7 @@ impl CommandSource {
             let statement = format!("It exited with 0 but wrote to standard error; the last line: {last}");
             notes.push(Note { subject: subject.clone(), statement });
         }
-        if self.spec.content == Content::PgDump {
+        if matches!(self.spec.content, Content::PgDump | Content::MariadbDump) {
             let statement = "What its dump holds was not compared with the database it was made from.".into();
             notes.push(Note { subject: subject.clone(), statement });
         }

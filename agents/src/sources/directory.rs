@@ -9,7 +9,9 @@ use rustix::fs::FileType;
 use crate::mark::Removal;
 use crate::stream::on_thread;
 use crate::tree::{self, Rules, Tree, Walk};
-use crate::{Canary, Captured, Context, Error, Estimate, Identity, Kind, Result, SealWriter, Source, sqlite};
+use crate::{
+    Canary, Captured, Context, Error, Estimate, Identity, Kind, Result, SealWriter, Source, Whereabouts, sqlite,
+};
 
 /// Bytes that a path takes in an archive beside its content.
 const HEADERS: u64 = 1_024;
@@ -59,6 +61,10 @@ fn below(path: &Path) -> Result<PathBuf> {
 
 #[async_trait]
 impl Source for DirectorySource {
+    async fn whereabouts(&self) -> Whereabouts {
+        Whereabouts { paths: vec![self.tree.root.clone()], ..Whereabouts::default() }
+    }
+
     async fn identity(&self, _cx: &Context) -> Result<Identity> {
         let root = &self.tree.root;
         let wrong = |cause| Error::io("looking at source folder", root.display(), cause);

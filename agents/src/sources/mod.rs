@@ -3,6 +3,7 @@
 mod base_backup;
 mod command;
 mod directory;
+mod mariadb;
 mod postgres;
 mod redis;
 mod sqlite;
@@ -15,6 +16,7 @@ pub(crate) use self::base_backup::BaseBackupSource;
 use self::command::CommandSource;
 pub(crate) use self::command::content::Survey;
 pub(crate) use self::directory::DirectorySource;
+pub(crate) use self::mariadb::MariadbSource;
 pub(crate) use self::postgres::PostgresSource;
 pub(crate) use self::redis::RedisSource;
 pub(crate) use self::sqlite::SqliteSource;
@@ -33,6 +35,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
             Box::new(BaseBackupSource::open(source, secrets)?)
         }
         Named::Postgres(source) => Box::new(PostgresSource::open(source, secrets)?),
+        Named::Mariadb(source) => Box::new(MariadbSource::open(source, secrets)?),
         Named::Redis(source) => Box::new(RedisSource::open(source, secrets)?),
         Named::Command(source) => Box::new(CommandSource::open(source, secrets)?),
         Named::Restic(_) | Named::Borg(_) | Named::Files(_) => {
@@ -49,6 +52,7 @@ pub fn format(source: &drill_scenarios::Source) -> Format {
         Named::Postgres(source) if source.method == PostgresMethod::Physical => Format::PgBase,
         Named::Postgres(source) if source.jobs > 1 => Format::PgDumps,
         Named::Postgres(_) => Format::PgDump,
+        Named::Mariadb(_) => Format::MariadbDump,
         Named::Redis(_) => Format::Rdb,
         Named::Command(source) => of_content(&source.content),
         Named::Files(source) => of_content(&source.content),
@@ -61,5 +65,6 @@ pub(crate) fn of_content(content: &Content) -> Format {
         Content::Tar => Format::Tar,
         Content::File(name) => Format::File(name.clone()),
         Content::PgDump => Format::PgDump,
+        Content::MariadbDump => Format::MariadbDump,
     }
 }

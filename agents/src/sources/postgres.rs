@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_postgres::Client;
 
+use crate::cancel::unless_stopped;
 use crate::mark::Removal;
-use crate::postgres::cancel::unless_stopped;
 use crate::postgres::connection::{Target, wrong};
 use crate::postgres::dump::{self, Dumper, Selection};
 use crate::postgres::facts::{self, Facts};
@@ -16,7 +16,7 @@ use crate::postgres::scope::Scope;
 use crate::postgres::{canary, dumps, sequences, shares, snapshot};
 use crate::{
     Canary, Captured, Context, Error, Estimate, Format, Identity, Index, Kind, Note, Result, SealWriter, Secrets,
-    Source,
+    Source, Whereabouts,
 };
 
 /// Every session only reads, unless it says otherwise; drillctl says so for the canary alone.
@@ -139,6 +139,10 @@ impl Source for PostgresSource {
         let identity = self.told().await?;
         self.programs(cx, identity.values.get("version").map_or("", String::as_str)).await?;
         Ok(identity)
+    }
+
+    async fn whereabouts(&self) -> Whereabouts {
+        self.target.whereabouts().await
     }
 
     async fn estimate(&self, _: &Context) -> Result<Estimate> {

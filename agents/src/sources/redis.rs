@@ -12,7 +12,9 @@ use crate::redis::facts::{self, Facts};
 use crate::redis::info::Info;
 use crate::redis::{canary, replication};
 use crate::stream::on_thread;
-use crate::{Canary, Captured, Context, Estimate, Format, Identity, Index, Result, SealWriter, Secrets, Source};
+use crate::{
+    Canary, Captured, Context, Estimate, Format, Identity, Index, Result, SealWriter, Secrets, Source, Whereabouts,
+};
 
 const BUFFER: usize = 256 << 10;
 
@@ -46,6 +48,10 @@ impl RedisSource {
 impl Source for RedisSource {
     async fn identity(&self, cx: &Context) -> Result<Identity> {
         self.ask(cx, Info::ask).await.map(|info| info.identity())
+    }
+
+    async fn whereabouts(&self) -> Whereabouts {
+        self.address.whereabouts().await
     }
 
     /// An RDB is smaller than the memory that the same data takes.

@@ -10,7 +10,7 @@ use crate::mark::Removal;
 use crate::tree::{self, Archive, Content};
 use crate::{
     Canary, Captured, Context, EntryKind, Error, Estimate, Format, Identity, Index, Kind, PathText, Result, SealWriter,
-    Sha256, Source, sqlite,
+    Sha256, Source, Whereabouts, sqlite,
 };
 
 /// What headers and the end of the archive take.
@@ -41,6 +41,10 @@ impl SqliteSource {
 
 #[async_trait]
 impl Source for SqliteSource {
+    async fn whereabouts(&self) -> Whereabouts {
+        Whereabouts { paths: vec![self.path.clone()], ..Whereabouts::default() }
+    }
+
     async fn identity(&self, _cx: &Context) -> Result<Identity> {
         let mut identity = Identity::of_path("file", &self.path).map_err(|cause| self.looking(cause))?;
         identity.values.insert("version".into(), rusqlite::version().into());

@@ -6,6 +6,9 @@ mod damage;
 mod faults;
 mod kept;
 mod keys;
+#[allow(unreachable_pub, dead_code, reason = "shared with the end-to-end tests")]
+#[path = "../../../tests/support/mariadb.rs"]
+mod mariadb;
 #[allow(unreachable_pub, reason = "shared with the end-to-end tests")]
 #[path = "../../../tests/support/must.rs"]
 mod must;

@@ -1,14 +1,14 @@
 //! Stock programs restore a snapshot by the commands that stand in it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use drill_agents::seal::{About, Keys, Sealing, locate};
 use drill_agents::{Entry, EntryKind, Format, Index, PathText, SEGMENT_BYTES, Sha256};
 use drill_scenarios::{Reference, Seal};
 
-use super::{Home, must, noise, postgres::Cluster, read_all, run_well, store};
+use super::{Home, mariadb::Mariadb, must, noise, postgres::Cluster, read_all, run_well, store};
 
 /// The blocks of commands in a snapshot's instructions. Those marked `bash` are run as they stand; the others are for hands.
 fn blocks(folder: &Path, mark: &str) -> Vec<String> {
@@ -25,11 +25,16 @@ fn follow(folder: &Path, key: &Path, target: &Path) -> Vec<String> {
 /// The same, with further programs in this folder.
 fn follow_with(programs: &Path, folder: &Path, key: &Path, target: &Path) -> Vec<String> {
     let path = format!("{}:{}", std::env::var("PATH").expect("a path"), programs.display());
+    follow_under(&[("PATH", path.into())], folder, key, target)
+}
+
+/// The same, with these variables set.
+fn follow_under(environment: &[(&str, PathBuf)], folder: &Path, key: &Path, target: &Path) -> Vec<String> {
     let commands = blocks(folder, "bash");
     assert_eq!(commands.len(), 3, "check, restore, look inside");
     let bash = |command: &String| {
         let mut bash = Command::new("bash");
-        bash.args(["-c", command]).current_dir(folder).env("PATH", &path);
+        bash.args(["-c", command]).current_dir(folder).envs(environment.iter().cloned());
         run_well(bash.env("KEY", key).env("TARGET", target))
     };
     commands.iter().map(bash).collect()
@@ -147,13 +152,37 @@ async fn stock_programs_restore_a_dump_of_postgresql_by_its_instructions() {
     assert_eq!(restored.trim(), cluster.sql(sum));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn stock_programs_restore_a_dump_of_mariadb_by_its_instructions() {
+    let home = Home::new();
+    let server = Mariadb::start();
+    server.sql("CREATE TABLE t AS SELECT seq AS n, md5(seq) AS v FROM seq_1_to_1000");
+    server.sql("CREATE FUNCTION f() RETURNS int RETURN 1 /* for once */");
+    let index = captured_by(&home, &format!(r#"{{"mariadb": {{"url": "{}"}}}}"#, server.url())).await;
+    assert_eq!(index.format, Format::MariadbDump);
+    server.sql("CREATE DATABASE back");
+    fs::write(home.path(".my.cnf"), format!("[client]\nuser=root\nsocket={}\n", server.socket().display()))
+        .expect("file");
+    let environment = [("HOME", home.path("."))];
+    follow_under(&environment, &home.snapshot("s-1"), &home.path("key.txt"), Path::new("back"));
+    let sum = |table: &str| server.sql(&format!("SELECT count(*), md5(group_concat(v ORDER BY n)) FROM {table}"));
+    assert_eq!(sum("back.t"), sum("shop.t"));
+    assert!(server.sql("SHOW CREATE FUNCTION back.f").contains("for once"), "comments are a part of routines");
+}
+
 /// Takes a snapshot of the cluster's database with a `postgres` source of these options.
 async fn captured(home: &Home, cluster: &Cluster, options: &str) -> Index {
-    let source = serde_json::from_str(&format!(r#"{{"postgres": {{"url": "{}", {options}}}}}"#, cluster.url()));
-    let source = drill_agents::sources::open(&source.expect("a source"), &home.cx.secrets).expect("opened");
+    captured_by(home, &format!(r#"{{"postgres": {{"url": "{}", {options}}}}}"#, cluster.url())).await
+}
+
+/// Takes a snapshot of this source.
+async fn captured_by(home: &Home, source: &str) -> Index {
+    let source: drill_scenarios::Source = serde_json::from_str(source).expect("a source");
+    let kind = source.kind();
+    let source = drill_agents::sources::open(&source, &home.cx.secrets).expect("opened");
     let (sealing, mut writer) = Sealing::begin(&home.cx, &home.vault, &home.keys, "s-1").await.expect("seal");
     let captured = source.capture(&home.cx, &mut writer).await.expect("captured");
-    let about = About { scenario: "shop".into(), source: "postgres".into(), tool: "drillctl test".into() };
+    let about = About { scenario: "shop".into(), source: kind.into(), tool: "drillctl test".into() };
     sealing.complete(&home.cx, writer, captured.clone(), about).await.expect("stored");
     captured.index
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use drill_agents::seal::Keys;
 use drill_agents::{
-    Clock, Context, Error, Identity, Kind, Limits, Note, Secrets, Vault, repositories, scratches, sources,
+    Clock, Context, Error, Identity, Kind, Limits, Note, Sandbox, Secrets, Vault, repositories, scratches, sources,
 };
 use drill_reports::amount;
 use drill_scenarios::{Scenario, Seal};
@@ -102,6 +102,10 @@ async fn scenario(options: &Options, file: ScenarioFile, findings: &mut Vec<Find
         Ok::<_, drill_agents::Error>(format!("{} can be made", place.folder.display()))
     };
     look("scratch", scratch.await.map_err(Failure::from));
+    if scenario.sandbox.is_some() {
+        let found = Sandbox::admit(&cx).await.map(|()| "can be made".into());
+        look("sandbox", found.map_err(Failure::from));
+    }
     Ok(())
 }
 

@@ -45,7 +45,9 @@ pub(super) async fn run(options: &Options, arguments: &Arguments) -> Ended {
     let clock = Clock::system();
     let (folder, _lock) = store.begin(&clock)?;
     let limits = Limits::new(&file.scenario.limits, &clock);
-    let mut cx = Context::new(&folder.run, &folder.path, clock, secrets.clone()).limited(limits);
+    let mut cx = Context::new(&folder.run, &folder.path, clock, secrets.clone())
+        .limited(limits)
+        .walled(file.scenario.sandbox.clone());
     cx.low_memory = options.low_memory;
     let nonce = host::nonce::<16>();
     let prepared = tokio::select! {

@@ -18,6 +18,7 @@ pub(crate) struct Leases {
 pub(crate) const SNAPSHOT: &str = "snapshot";
 pub(crate) const CANARY: &str = "canary";
 pub(crate) const ENVIRONMENT: &str = "environment";
+pub(crate) const SANDBOX: &str = "sandbox";
 pub(crate) const PROCESS: &str = "process";
 
 impl Leases {

@@ -13,10 +13,11 @@ mod probing;
 mod recovery;
 mod release;
 mod results;
+mod sandbox;
 
 use std::time::Duration;
 
-use drill_agents::{Context, Error, Kind, Note};
+use drill_agents::{Context, Error, Kind, Note, Sandbox};
 use drill_reports::{
     Event, Host, Phase, Promises, Record, Room, RunStarted, ScenarioFacts, Scope, Severity, Stage, StageEnd, Tool,
     Trigger,
@@ -44,6 +45,10 @@ pub(crate) struct Engine<'a> {
     earlier: Earlier,
     /// How to find the way in the environment, once there is one.
     room: Option<Room>,
+    /// What the app and the programs of probes run in, once it is made.
+    sandbox: Option<Sandbox>,
+    /// Time that the drill took for itself since the failure, and that is no part of the recovery.
+    aside: Duration,
 }
 
 /// Why the line ended before its end. What there is to say is in the journal already.
@@ -89,14 +94,25 @@ pub(crate) async fn run(
 ) -> Result<Record, Failure> {
     let (nonce, earlier) = (about.trigger.nonce.clone(), std::mem::take(&mut about.earlier));
     journal.append(Event::RunStarted(Box::new(started(cx, plan, about))))?;
-    let mut engine = Engine { cx, plan, journal, leases: Leases::new(journal.clone()), nonce, earlier, room: None };
+    let mut engine = Engine {
+        cx,
+        plan,
+        journal,
+        leases: Leases::new(journal.clone()),
+        nonce,
+        earlier,
+        room: None,
+        sandbox: None,
+        aside: Duration::ZERO,
+    };
     let line = engine.line().await;
     cx.cancel.cancel();
+    let left = sandbox::leave(&mut engine, line.is_ok()).await;
     let released = engine.release().await;
     if let Err(Halt::Journal(failure)) = line {
         return Err(failure);
     }
-    released?;
+    left.and(released)?;
     journal.append(Event::RunEnded)?;
     drill_reports::fold(&journal.entries()).map_err(|error| Failure::errored(error.to_string()))
 }
@@ -125,8 +141,8 @@ impl Engine<'_> {
         let began = self.cx.clock.elapsed();
         self.stage(Stage::Verify, async |engine: &mut Self| checks::verify(engine, &backup, &*environment).await)
             .await?;
-        let verify = self.cx.clock.elapsed() - began;
-        self.stage(Stage::Probe, async |engine: &mut Self| probing::probe(engine, &*environment, verify).await).await
+        self.aside += self.cx.clock.elapsed() - began;
+        self.stage(Stage::Probe, async |engine: &mut Self| probing::probe(engine, &*environment).await).await
     }
 
     /// Takes a backup, or one from the vault.

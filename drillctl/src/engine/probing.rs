@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use drill_agents::probes::{self, Seen};
-use drill_agents::{Context, Environment, Kind, Readiness, RunningApp, free_port};
+use drill_agents::{Context, Environment, Kind, Readiness, RunningApp, Sandbox, free_port};
 use drill_reports::{Assurance, CheckResult, Event, Outcome, Phase, amount};
 use drill_scenarios::{Check, Judgement, Probe, describe};
 use jiff::Timestamp;
@@ -13,39 +12,40 @@ use jiff::Timestamp;
 use super::checks::compared;
 use super::leases::PROCESS;
 use super::results::passed;
-use super::{Engine, Stop};
+use super::{Engine, Stop, sandbox};
 use crate::host;
 
 /// Characters of an observed value that go into the record.
 const SHOWN: usize = 120;
 
 /// Starts the app, makes the checks, and stops the app.
-pub(super) async fn probe(
-    engine: &mut Engine<'_>,
-    environment: &dyn Environment,
-    verify: Duration,
-) -> Result<(), Stop> {
+pub(super) async fn probe(engine: &mut Engine<'_>, environment: &dyn Environment) -> Result<(), Stop> {
     let facts = facts(engine, environment)?;
+    let cx = &sandbox::inside(engine);
+    if let Some(sandbox) = cx.sandbox() {
+        sandbox.watch_room(cx).await;
+    }
     let (scenario, failed_at) = (engine.plan.scenario(), failed_at(engine));
-    let look = Look { cx: engine.cx, environment, facts: &facts, failed_at, compared: compared(engine) };
+    let look = Look { cx, environment, facts: &facts, failed_at, compared: compared(engine) };
     let app = match &scenario.app {
         Some(app) => Some(start(engine, app, look).await?),
         None => None,
     };
-    engine.journal.append(Event::ServiceOk { verify_secs: verify.as_secs_f64() })?;
+    engine.journal.append(Event::ServiceOk { verify_secs: engine.aside.as_secs_f64() })?;
     for check in &scenario.checks {
         let result = make(check, look).await?;
         engine.journal.append(Event::Checked(Box::new(result)))?;
     }
     match app {
-        Some(app) => finish(engine, app).await,
+        Some(app) => finish(engine, app, look).await,
         None => Ok(()),
     }
 }
 
 /// Stops the app. One that ended by itself meanwhile has not served: what was seen before says nothing about it.
-async fn finish(engine: &Engine<'_>, mut app: RunningApp) -> Result<(), Stop> {
+async fn finish(engine: &Engine<'_>, mut app: RunningApp, look: Look<'_>) -> Result<(), Stop> {
     if let Some(how) = app.has_ended() {
+        look.own_fault()?;
         let (title, expected) = ("The app runs until it is stopped", "it still runs after the last check");
         let check = passed("app-runs", title, Assurance::ApplicationHealthy, expected);
         let check = CheckResult { outcome: Outcome::Failed, observed: how, ..check };
@@ -77,9 +77,11 @@ fn facts(engine: &Engine<'_>, environment: &dyn Environment) -> Result<BTreeMap<
 /// Starts the app and waits until it is ready. An app that doesn't get ready is a failed check, after which the others have
 /// nothing to look at.
 async fn start(engine: &mut Engine<'_>, app: &drill_scenarios::App, look: Look<'_>) -> Result<RunningApp, Stop> {
-    let cx = engine.cx;
+    let cx = look.cx;
     let checked = engine.plan.scenario().checks.iter().map(|check| &check.probe);
-    probes::require_free([&app.ready.probe].into_iter().chain(checked), look.facts).await?;
+    if cx.sandbox().is_none() {
+        probes::require_free([&app.ready.probe].into_iter().chain(checked), look.facts).await?;
+    }
     engine.leases.take(PROCESS, format!("app {}", app.argv.join(" ")), &cx.run)?;
     let began = cx.clock.elapsed();
     let (readiness, running) = match RunningApp::start(app, cx, look.environment, look.facts) {
@@ -91,6 +93,9 @@ async fn start(engine: &mut Engine<'_>, app: &drill_scenarios::App, look: Look<'
         Err(error) => return Err(error.into()),
     };
     let took = cx.clock.elapsed() - began;
+    if !matches!(readiness, Readiness::Ready(_)) {
+        look.own_fault()?;
+    }
     engine.timed(Phase::Ready, took)?;
     let expected = format!("ready within {}", app.ready.within);
     let mut check =
@@ -125,6 +130,9 @@ async fn make(check: &Check, look: Look<'_>) -> Result<CheckResult, Stop> {
         }
         Judgement::Unclear(why) => (Outcome::Inconclusive, why.join("; ")),
     };
+    if outcome != Outcome::Passed {
+        look.own_fault()?;
+    }
     let evidence_sha256 = match &seen {
         Seen::Values(values) => Some(host::sha256(&serde_json::to_vec(values).expect("an observation is plain data"))),
         Seen::Nothing(_) => None,
@@ -165,6 +173,11 @@ fn short(text: &str) -> String {
 }
 
 impl Look<'_> {
+    /// Fails if the sandbox may be what went wrong: then nothing is known about the backup.
+    fn own_fault(&self) -> Result<(), Stop> {
+        Ok(self.cx.sandbox().map_or(Ok(()), Sandbox::must_be_well)?)
+    }
+
     /// An answer over the network is the application's; everything else is a look at the content. That some of it is right does
     /// not prove that all of it came back: where it was not compared, such a look proves a restore and no more.
     fn level(&self, probe: &Probe) -> Assurance {

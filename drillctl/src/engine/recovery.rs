@@ -11,7 +11,7 @@ use super::adopted::{self, Found};
 use super::backup::Stored;
 use super::leases::ENVIRONMENT;
 use super::results::{blamed, intact, is_accepted, judged, opens, restores};
-use super::{Engine, Stop, keep, told};
+use super::{Engine, Stop, keep, sandbox, told};
 use crate::failure::Failure;
 use crate::plan::Own;
 
@@ -60,11 +60,9 @@ pub(super) async fn provision<'a>(
     if identity.is_same_as(&plan.source_identity) {
         return Err(Error::new(Kind::Refused, "the scratch is the source itself").into());
     }
-    let facts = EnvironmentFacts {
-        kind: plan.scenario().scratch.kind().into(),
-        identity: told(&identity),
-        isolation: environment.isolation(),
-    };
+    let mut isolation = environment.isolation();
+    isolation.extend(sandbox::enclose(engine, &*environment).await?);
+    let facts = EnvironmentFacts { kind: plan.scenario().scratch.kind().into(), identity: told(&identity), isolation };
     engine.journal.append(Event::EnvironmentReady(Box::new(facts)))?;
     engine.room = Some(keep::room(&*environment));
     must_not_lack(engine, environment.lacks(cx, backup.index()).await?)?;

@@ -1,13 +1,14 @@
 //! Release: removes what leases name, the last taken first, and nothing that doesn't carry this run's mark. What it needs it
 //! opens from the scenario again, so that a sweep does just the same for a run that died.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use drill_agents::{Context, Error, Kind, Place, Removal, Vault, process, repositories, scratches, sources};
+use drill_agents::{Context, Error, Kind, Place, Removal, Sandbox, Vault, process, repositories, scratches, sources};
 use drill_reports::{Lease, LeaseEnd};
 use drill_scenarios::Scenario;
 
-use super::leases::{CANARY, ENVIRONMENT, Leases, PROCESS, SNAPSHOT};
+use super::leases::{CANARY, ENVIRONMENT, Leases, PROCESS, SANDBOX, SNAPSHOT};
 use crate::failure::Failure;
 
 /// How often a removal is tried: what was just stopped may still be writing its last.
@@ -57,6 +58,11 @@ async fn release(cx: &Context, scenario: &Scenario, lease: &Lease) -> drill_agen
         ENVIRONMENT => {
             let place: Place = serde_json::from_value(lease.spec.clone()).map_err(|error| unreadable(lease, error))?;
             scratches::open(&scenario.scratch, &scenario.verify)?.release(cx, &place).await.map(end)
+        }
+        SANDBOX => {
+            let groups: Vec<PathBuf> =
+                serde_json::from_value(lease.spec.clone()).map_err(|error| unreadable(lease, error))?;
+            Sandbox::release(&cx.run, &groups).await.map(end)
         }
         CANARY => sources::open(&scenario.source, &cx.secrets)?.unplant(cx, &cx.run).await.map(end),
         SNAPSHOT => {

@@ -132,16 +132,18 @@ fn query(rules: &mut Rules<'_>, path: &Path, sql: &SqlProbe) {
     rules.filled(&path.key("query"), &sql.query);
     let database = path.key("database");
     match &sql.database {
-        Some(_) if rules.has_postgres() => {
-            let hint = "Take it away: the query runs in the restored PostgreSQL database.";
-            rules.say(&database, "`database` is for SQLite only", hint);
-        }
-        None if rules.has_redis() => {
+        _ if rules.has_redis() => {
             let hint = "Ask it with a `command` probe: `argv: [redis-cli, -s, \"${REDIS_SOCKET}\", dbsize]`.";
             rules.say(path, "Redis understands no SQL", hint);
         }
-        Some(file) => rules.below(&database, file, "the restored data"),
-        None if rules.has_postgres() || rules.sqlite_count() == 1 => {}
+        Some(file) => match rules.server() {
+            Some(server) => {
+                let hint = format!("Take it away: the query runs in the restored {server} database.");
+                rules.say(&database, "`database` is for SQLite only", hint);
+            }
+            None => rules.below(&database, file, "the restored data"),
+        },
+        None if rules.server().is_some() || rules.sqlite_count() == 1 => {}
         None if rules.sqlite_count() > 1 => {
             let hint = "Add `database` with the path of one of those in `source.directory.sqlite`.";
             rules.say(path, "the query doesn't say which of several SQLite databases it is for", hint);

@@ -6,6 +6,7 @@ mod check;
 mod exception;
 mod history;
 mod objectives;
+mod sandbox;
 mod schedule;
 mod seal;
 mod source;
@@ -28,6 +29,7 @@ pub(crate) fn check(scenario: &Scenario, tree: &Node) -> Vec<Finding> {
     vault::check(&mut rules);
     seal::check(&mut rules);
     check::check(&mut rules);
+    sandbox::check(&mut rules);
     objectives::check(&mut rules);
     history::check(&mut rules);
     schedule::check(&mut rules);
@@ -64,8 +66,13 @@ impl Rules<'_> {
         samples(self.scenario.scratch.kind())
     }
 
-    fn has_postgres(&self) -> bool {
-        matches!(self.scenario.scratch, Scratch::Postgres(_))
+    /// The database server that the backup is restored into and that understands SQL, as people call it.
+    fn server(&self) -> Option<&'static str> {
+        match self.scenario.scratch {
+            Scratch::Directory(_) | Scratch::Redis(_) => None,
+            Scratch::Postgres(_) => Some("PostgreSQL"),
+            Scratch::Mariadb(_) => Some("MariaDB"),
+        }
     }
 
     fn has_redis(&self) -> bool {
@@ -78,6 +85,7 @@ impl Rules<'_> {
             Source::Sqlite(_) => 1,
             Source::Directory(directory) => directory.sqlite.len(),
             Source::Postgres(_)
+            | Source::Mariadb(_)
             | Source::Redis(_)
             | Source::Command(_)
             | Source::Restic(_)
@@ -86,13 +94,29 @@ impl Rules<'_> {
         }
     }
 
-    /// Whether the backup is a dump of a PostgreSQL database.
+    /// Whether the backup is a dump of a server's database, which doesn't say when it was made.
     fn is_dump(&self) -> bool {
+        matches!(self.wanted_scratch(), "postgres" | "mariadb")
+    }
+
+    /// The kind of scratch that the backup can be restored into.
+    fn wanted_scratch(&self) -> &'static str {
         match &self.scenario.source {
-            Source::Postgres(_) => true,
-            Source::Command(command) => command.content == Content::PgDump,
-            Source::Files(files) => files.content == Content::PgDump,
-            Source::Directory(_) | Source::Sqlite(_) | Source::Redis(_) | Source::Restic(_) | Source::Borg(_) => false,
+            Source::Directory(_) | Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => "directory",
+            Source::Postgres(_) => "postgres",
+            Source::Mariadb(_) => "mariadb",
+            Source::Redis(_) => "redis",
+            Source::Command(source) => takes(&source.content),
+            Source::Files(source) => takes(&source.content),
         }
+    }
+}
+
+/// The kind of scratch that takes what a program writes, or what is in a file.
+fn takes(content: &Content) -> &'static str {
+    match content {
+        Content::Tar | Content::File(_) => "directory",
+        Content::PgDump => "postgres",
+        Content::MariadbDump => "mariadb",
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn check(rules: &mut Rules<'_>) {
 }
 
 fn query(rules: &mut Rules<'_>, path: &Path) {
-    if rules.has_postgres() || rules.sqlite_count() == 1 {
+    if rules.server().is_some() || rules.sqlite_count() == 1 {
         return;
     }
     let (message, hint) = if rules.sqlite_count() > 1 {
@@ -51,7 +51,7 @@ fn query(rules: &mut Rules<'_>, path: &Path) {
 }
 
 fn files(rules: &mut Rules<'_>, path: &Path) {
-    if rules.has_postgres() {
+    if rules.server().is_some() {
         let hint = "Use `newest: {sql: …}` with a query that gives one timestamp.";
         rules.say(path, "`files` needs restored files, and a database is restored", hint);
     } else if from_one_stream(rules) {
@@ -75,10 +75,9 @@ fn measurable(rules: &mut Rules<'_>, path: &Path) {
     if rules.scenario.objectives.rpo.is_none() {
         return;
     }
-    let canary = matches!(&rules.scenario.source, Source::Postgres(postgres) if postgres.canary);
-    if rules.is_dump() && !canary {
-        let planted =
-            if matches!(rules.scenario.source, Source::Postgres(_)) { ", or `canary: true` in the source" } else { "" };
+    if rules.is_dump() && !rules.scenario.source.plants_canary() {
+        let not_ours = matches!(rules.scenario.source, Source::Command(_) | Source::Files(_));
+        let planted = if not_ours { "" } else { ", or `canary: true` in the source" };
         let hint = format!(
             "Add `newest: {{sql: select max(updated_at) from orders}}` with a query of yours that gives one timestamp{planted}."
         );

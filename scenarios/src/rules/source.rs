@@ -1,7 +1,9 @@
 //! What is backed up, and whether it fits where it is restored.
 
 use crate::place::Path;
-use crate::{Content, FilesSource, PostgresMethod, PostgresSource, RedisSource, Source, secret};
+use crate::{
+    Content, FilesSource, MariadbSource, PostgresMethod, PostgresSource, RedisSource, Reference, Source, secret,
+};
 
 use super::Rules;
 
@@ -20,10 +22,14 @@ pub(super) fn check(rules: &mut Rules<'_>) {
         Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => {}
         Source::Files(files) => put(rules, files),
         Source::Postgres(postgres) => {
-            connection(rules, postgres);
+            Connection::of_postgres(postgres).check(rules);
             physical(rules, postgres);
         }
-        Source::Redis(redis) => server(rules, redis),
+        Source::Mariadb(mariadb) => Connection::of_mariadb(mariadb).check(rules),
+        Source::Redis(redis) => {
+            Connection::of_redis(redis).check(rules);
+            certificate(rules, redis);
+        }
         Source::Command(command) => {
             file_name(rules, &Path::of(["source", "command", "content", "file"]), &command.content);
         }
@@ -63,56 +69,134 @@ fn file_name(rules: &mut Rules<'_>, path: &Path, content: &Content) {
     }
 }
 
-/// A dump goes into a database, an RDB into a Redis, everything else into a folder.
+/// A dump goes into a server of its kind, everything else into a folder.
 fn scratch(rules: &mut Rules<'_>) {
-    let kind = match &rules.scenario.source {
-        Source::Directory(_) => "`directory`",
-        Source::Sqlite(_) => "`sqlite`",
-        Source::Postgres(_) => "`postgres`",
-        Source::Redis(_) => "`redis`",
-        Source::Command(command) => match command.content {
-            Content::Tar => "`command` with `content: tar`",
-            Content::File(_) => "`command` with `content: {file: …}`",
-            Content::PgDump => "`command` with `content: pg_dump`",
-        },
-        Source::Restic(_) => "`restic`",
-        Source::Borg(_) => "`borg`",
-        Source::Files(_) => "`files`",
-    };
-    let (fits, hint) = match &rules.scenario.source {
-        Source::Redis(_) => ("redis", "Write `scratch: {redis: {}}`: a throw-away Redis server loads it."),
-        _ if rules.is_dump() => {
-            ("postgres", "Write `scratch: {postgres: {}}`: it is loaded into a throw-away PostgreSQL cluster.")
-        }
-        _ => ("directory", "Write `scratch: {directory: {}}`: it is restored into an empty folder."),
-    };
-    let given = rules.scenario.scratch.kind();
-    if given != fits {
-        rules.say(&Path::of(["scratch"]), format!("a `{given}` scratch doesn't fit the source {kind}"), hint);
+    let (wanted, given) = (rules.wanted_scratch(), rules.scenario.scratch.kind());
+    if wanted == given {
+        return;
     }
+    let kind = match &rules.scenario.source {
+        Source::Command(command) => match command.content {
+            Content::Tar => "`command` with `content: tar`".into(),
+            Content::File(_) => "`command` with `content: {file: …}`".into(),
+            Content::PgDump => "`command` with `content: pg_dump`".into(),
+            Content::MariadbDump => "`command` with `content: mariadb_dump`".into(),
+        },
+        source => format!("`{}`", source.kind()),
+    };
+    let becomes = match wanted {
+        "postgres" => "it is loaded into a throw-away PostgreSQL cluster",
+        "mariadb" => "it is loaded into a throw-away MariaDB server",
+        "redis" => "it is loaded into a throw-away Redis server",
+        _ => "it is restored into an empty folder",
+    };
+    let message = format!("a `{given}` scratch doesn't fit the source {kind}");
+    rules.say(&Path::of(["scratch"]), message, format!("Write `scratch: {{{wanted}: {{}}}}`: {becomes}."));
 }
 
-fn connection(rules: &mut Rules<'_>, postgres: &PostgresSource) {
-    let path = Path::of(["source", "postgres"]);
-    match (&postgres.url, &postgres.url_from) {
-        (Some(url), None) => plain_url(rules, &path.key("url"), url),
-        (Some(_), Some(_)) => rules.say(
-            &path.key("url_from"),
-            "`url` and `url_from` are both given",
-            "Keep one: `url` if the address is no secret, `url_from` if the whole of it is kept elsewhere.",
-        ),
-        (None, None) => rules.say(
-            &path,
-            "`postgres` does not say which database",
-            "Write `url: postgresql://user@host:5432/database`, or `url_from: {env: NAME}` if the whole URL is kept \
-             elsewhere.",
-        ),
-        (None, Some(_)) if postgres.password.is_some() => rules.say(
-            &path.key("password"),
-            "`password` belongs to `url`, but `url_from` is given",
-            "Take `password` away: a URL that is kept elsewhere has its password in it.",
-        ),
-        (None, Some(_)) => {}
+/// How the database of a server is reached, and how people are told of its kind.
+struct Connection<'a> {
+    kind: &'static str,
+    url: &'a Option<String>,
+    url_from: &'a Option<Reference>,
+    password: &'a Option<Reference>,
+    /// What a URL may begin with.
+    schemes: &'static [&'static str],
+    /// What a URL is the address of.
+    called: &'static str,
+    /// What the source is of: one database, or the whole server.
+    what: &'static str,
+    /// A URL of its usual form, and the other forms.
+    usual: &'static str,
+    others: &'static str,
+}
+
+impl<'a> Connection<'a> {
+    fn of_postgres(source: &'a PostgresSource) -> Self {
+        Self {
+            kind: "postgres",
+            url: &source.url,
+            url_from: &source.url_from,
+            password: &source.password,
+            schemes: &["postgresql://", "postgres://"],
+            called: "PostgreSQL database",
+            what: "database",
+            usual: "postgresql://user@host:5432/database",
+            others: "or `postgresql:///database?host=/socket/folder`",
+        }
+    }
+
+    fn of_mariadb(source: &'a MariadbSource) -> Self {
+        Self {
+            kind: "mariadb",
+            url: &source.url,
+            url_from: &source.url_from,
+            password: &source.password,
+            schemes: &["mariadb://", "mysql://"],
+            called: "MariaDB or MySQL database",
+            what: "database",
+            usual: "mariadb://user@host:3306/database",
+            others: "or `mariadb://user@localhost/database?socket=/path/of/the.sock`",
+        }
+    }
+
+    fn of_redis(source: &'a RedisSource) -> Self {
+        Self {
+            kind: "redis",
+            url: &source.url,
+            url_from: &source.url_from,
+            password: &source.password,
+            schemes: &["redis://", "rediss://", "unix://"],
+            called: "Redis server",
+            what: "server",
+            usual: "redis://user@host:6379",
+            others: "`rediss://…` for TLS, or `unix:///path/of/the/socket`",
+        }
+    }
+
+    fn check(&self, rules: &mut Rules<'_>) {
+        let path = Path::of(["source", self.kind]);
+        match (self.url, self.url_from) {
+            (Some(url), None) => self.plain_url(rules, &path.key("url"), url),
+            (Some(_), Some(_)) => rules.say(
+                &path.key("url_from"),
+                "`url` and `url_from` are both given",
+                "Keep one: `url` if the address is no secret, `url_from` if the whole of it is kept elsewhere.",
+            ),
+            (None, None) => {
+                let hint = format!(
+                    "Write `url: {}`, or `url_from: {{env: NAME}}` if the whole URL is kept elsewhere.",
+                    self.usual
+                );
+                rules.say(&path, format!("`{}` does not say which {}", self.kind, self.what), hint);
+            }
+            (None, Some(_)) if self.password.is_some() => rules.say(
+                &path.key("password"),
+                "`password` belongs to `url`, but `url_from` is given",
+                "Take `password` away: a URL that is kept elsewhere has its password in it.",
+            ),
+            (None, Some(_)) => {}
+        }
+    }
+
+    fn plain_url(&self, rules: &mut Rules<'_>, path: &Path, url: &str) {
+        if secret::in_url(url) {
+            rules.say(
+                path,
+                "`url` has a password in it",
+                "Take it out of the URL and say where it is kept: `password: {env: NAME}`. Replace the password: it has been \
+                 in a file.",
+            );
+        } else if !self.schemes.iter().any(|scheme| url.starts_with(scheme)) {
+            let hint = format!("Write `{}`, {}.", self.usual, self.others);
+            rules.say(path, format!("`url` is not the address of a {}", self.called), hint);
+        } else if self.what == "server" && names_a_database(url) {
+            rules.say(
+                path,
+                "`url` names one database, but all of the server are backed up",
+                "Take away what follows the port.",
+            );
+        }
     }
 }
 
@@ -136,70 +220,17 @@ fn physical(rules: &mut Rules<'_>, postgres: &PostgresSource) {
     }
 }
 
-fn plain_url(rules: &mut Rules<'_>, path: &Path, url: &str) {
-    if secret::in_url(url) {
-        rules.say(
-            path,
-            "`url` has a password in it",
-            "Take it out of the URL and say where it is kept: `password: {env: NAME}`. Replace the password: it has been \
-             in a file.",
-        );
-    } else if !(url.starts_with("postgresql://") || url.starts_with("postgres://")) {
-        rules.say(
-            path,
-            "`url` is not the address of a PostgreSQL database",
-            "Write `postgresql://user@host:5432/database`, or `postgresql:///database?host=/socket/folder`.",
-        );
-    }
+/// Whether something follows the host and the port of a server.
+fn names_a_database(url: &str) -> bool {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    scheme != "unix" && rest.trim_end_matches('/').contains('/')
 }
 
-fn server(rules: &mut Rules<'_>, redis: &RedisSource) {
-    let path = Path::of(["source", "redis"]);
-    match (&redis.url, &redis.url_from) {
-        (Some(url), None) => redis_url(rules, &path.key("url"), url),
-        (Some(_), Some(_)) => rules.say(
-            &path.key("url_from"),
-            "`url` and `url_from` are both given",
-            "Keep one: `url` if the address is no secret, `url_from` if the whole of it is kept elsewhere.",
-        ),
-        (None, None) => rules.say(
-            &path,
-            "`redis` does not say which server",
-            "Write `url: redis://user@host:6379`, or `url_from: {env: NAME}` if the whole URL is kept elsewhere.",
-        ),
-        (None, Some(_)) if redis.password.is_some() => rules.say(
-            &path.key("password"),
-            "`password` belongs to `url`, but `url_from` is given",
-            "Take `password` away: a URL that is kept elsewhere has its password in it.",
-        ),
-        (None, Some(_)) => {}
-    }
+/// A certificate is of use with its key only.
+fn certificate(rules: &mut Rules<'_>, redis: &RedisSource) {
     if redis.certificate.is_some() != redis.key.is_some() {
         let hint = "Give both `certificate` and `key`, or neither.";
-        rules.say(&path, "`certificate` and `key` belong together, and one of them is missing", hint);
-    }
-}
-
-fn redis_url(rules: &mut Rules<'_>, path: &Path, url: &str) {
-    let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    if secret::in_url(url) {
-        rules.say(
-            path,
-            "`url` has a password in it",
-            "Take it out of the URL and say where it is kept: `password: {env: NAME}`. Replace the password: it has been \
-             in a file.",
-        );
-    } else if !matches!(scheme, "redis" | "rediss" | "unix") {
-        rules.say(
-            path,
-            "`url` is not the address of a Redis server",
-            "Write `redis://user@host:6379`, `rediss://…` for TLS, or `unix:///path/of/the/socket`.",
-        );
-    } else if scheme != "unix" && rest.trim_end_matches('/').contains('/') {
-        rules.say(
-            path,
-            "`url` names one database, but all of the server are backed up",
-            "Take away what follows the port.",
-        );
+        let message = "`certificate` and `key` belong together, and one of them is missing";
+        rules.say(&Path::of(["source", "redis"]), message, hint);
     }
 }

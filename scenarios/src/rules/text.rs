@@ -26,11 +26,12 @@ impl Rules<'_> {
     }
 
     fn fact_meant(&self, name: &str) -> String {
-        if let Some(scratch) = FACTS.iter().find(|fact| fact.name == name).and_then(|fact| fact.scratch) {
-            return format!("Only a `{scratch}` scratch has this fact.");
+        let kind = self.scenario.scratch.kind();
+        let of_another = FACTS.iter().find(|fact| fact.name == name).and_then(|fact| fact.scratch);
+        if let Some(other) = of_another.filter(|other| *other != kind) {
+            return format!("Only a `{other}` scratch has this fact.");
         }
-        let scratch = self.scenario.scratch.kind();
-        let here = || FACTS.iter().filter(|fact| fact.is_in(scratch)).map(|fact| fact.name);
+        let here = || FACTS.iter().filter(|fact| fact.is_in(kind)).map(|fact| fact.name);
         match closest(name, here()) {
             Some(meant) => format!("Did you mean `${{{meant}}}`?"),
             None => format!("The facts here are {}. Write `$$` for a plain dollar before a brace.", listed(here())),

@@ -8,8 +8,8 @@ use drill_scenarios::{Level, Newest};
 use jiff::Timestamp;
 
 use super::UNSAFE;
-use super::server::{Server, isolation};
-use crate::postgres::cancel::unless_stopped;
+use super::server::{Server, isolation, network};
+use crate::cancel::unless_stopped;
 use crate::postgres::connection::wrong;
 use crate::postgres::fresh::Fresh;
 use crate::postgres::loads::{self, Restoring};
@@ -83,16 +83,16 @@ impl Environment for DumpedEnvironment {
     fn isolation(&self) -> Vec<String> {
         let mut sentences = isolation(self.server.cluster.sockets(), &self.server.cluster.account().name);
         sentences.push("Roles of the source exist by name only: none can log in with a password.".into());
-        sentences.push(
-            "Subscriptions are not restored. The restored data is not cut off from the network: foreign tables and functions in \
-             it could reach other hosts if somebody uses them."
-                .into(),
-        );
+        sentences.push(format!("Subscriptions are not restored. {}", network(self.server.cluster.is_walled())));
         sentences
     }
 
     fn root(&self) -> &Path {
         &self.root
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        vec![self.root.clone(), self.server.cluster.sockets().to_owned()]
     }
 
     fn facts(&self) -> BTreeMap<String, String> {

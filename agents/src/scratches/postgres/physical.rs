@@ -14,12 +14,13 @@ use drill_scenarios::{Level, Newest};
 use jiff::Timestamp;
 
 use super::UNSAFE;
-use super::server::{Server, isolation};
-use crate::postgres::cancel::unless_stopped;
+use super::server::{Server, isolation, network};
+use crate::cancel::unless_stopped;
 use crate::postgres::cluster::{Cluster, SUPERUSER};
 use crate::postgres::copied;
+use crate::postgres::facts;
 use crate::postgres::site::Site;
-use crate::postgres::{facts, restless};
+use crate::restless;
 use crate::tree::Written;
 use crate::{
     CanarySeen, Context, Database, Entry, Environment, Error, Identity, Index, Kind, Note, OpenReader, Restored,
@@ -35,6 +36,7 @@ const NAMED: usize = 3;
 #[derive(Debug)]
 pub(super) struct PhysicalEnvironment {
     root: PathBuf,
+    sockets: PathBuf,
     identity: Identity,
     isolation: Vec<String>,
     settings: BTreeMap<String, String>,
@@ -63,13 +65,21 @@ impl PhysicalEnvironment {
             "It reads no setting of the source: it archives nothing, replicates from nobody and loads no library."
                 .into(),
         );
-        isolation.push(
-            "Roles of the source are there, and whoever may enter the folder of the socket is any of them. The restored data is not cut \
-             off from the network: foreign tables and functions in it could reach other hosts if somebody uses them."
-                .into(),
-        );
-        let root = site.folder.clone();
-        Ok(Self { root, identity: folder, isolation, settings, jobs, entries: Vec::new(), stands: Stands::Empty(site) })
+        isolation.push(format!(
+            "Roles of the source are there, and whoever may enter the folder of the socket is any of them. {}",
+            network(site.walled)
+        ));
+        let (root, sockets) = (site.folder.clone(), site.sockets.clone());
+        Ok(Self {
+            root,
+            sockets,
+            identity: folder,
+            isolation,
+            settings,
+            jobs,
+            entries: Vec::new(),
+            stands: Stands::Empty(site),
+        })
     }
 
     fn server(&self) -> Result<&Server> {
@@ -144,6 +154,10 @@ impl Environment for PhysicalEnvironment {
 
     fn root(&self) -> &Path {
         &self.root
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        vec![self.root.clone(), self.sockets.clone()]
     }
 
     fn facts(&self) -> BTreeMap<String, String> {

@@ -6,10 +6,11 @@ use drill_scenarios::Newest;
 use jiff::Timestamp;
 use tokio_postgres::Client;
 
-use super::answer::{answer, timestamp_of};
+use super::answer::answer;
 use crate::postgres::cluster::{self, Cluster};
 use crate::postgres::connection::wrong;
 use crate::postgres::{canary, facts, snapshot};
+use crate::scratches::timestamp::timestamp_of;
 use crate::{CanarySeen, Context, Error, Kind, Result, Rows};
 
 /// A server that runs, and the restored database.
@@ -102,4 +103,14 @@ pub(super) fn isolation(sockets: &std::path::Path, account: &str) -> Vec<String>
         format!("Its only socket is in {}, which none but root and account {account} may enter.", sockets.display()),
         format!("Its server runs as account {account}, never as root."),
     ]
+}
+
+/// Whom the restored data can reach, in a sentence.
+pub(super) fn network(walled: bool) -> &'static str {
+    if walled {
+        "The server is walled in by bubblewrap, apart from the app: it has no network at all and can write in its own folders only."
+    } else {
+        "The restored data is not cut off from the network: foreign tables and functions in it could reach other hosts if somebody \
+         uses them."
+    }
 }

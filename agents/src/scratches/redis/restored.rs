@@ -14,14 +14,14 @@ use async_trait::async_trait;
 use drill_scenarios::{Level, Newest};
 use jiff::Timestamp;
 
-use crate::quarters::Quarters;
 use crate::redis::address::Address;
 use crate::redis::connection::Connection;
 use crate::redis::details::{Suspects, gone};
 use crate::redis::facts::{self, Facts, RUN_ID};
 use crate::redis::program::ServerProgram;
 use crate::redis::replication::unreadable;
-use crate::redis::server::{self, Server};
+use crate::redis::server::Server;
+use crate::redis::site::Site;
 use crate::redis::{canary, replication};
 use crate::stream::on_thread;
 use crate::{
@@ -39,17 +39,17 @@ const SCRATCH: &str = "the RDB of the scratch server";
 pub(super) struct RedisEnvironment {
     identity: Identity,
     program: ServerProgram,
-    quarters: Quarters,
+    site: Site,
     server: Option<Server>,
 }
 
 impl RedisEnvironment {
     /// An empty place. It is known by its folder until its server runs.
-    pub(super) fn new(program: ServerProgram, quarters: Quarters) -> Result<Self> {
-        let data = quarters.data();
+    pub(super) fn new(program: ServerProgram, site: Site) -> Result<Self> {
+        let data = site.data();
         let identity =
             Identity::of_path("redis", &data).map_err(|cause| Error::io("looking at", data.display(), cause))?;
-        Ok(Self { identity, program, quarters, server: None })
+        Ok(Self { identity, program, site, server: None })
     }
 
     fn server(&self) -> Result<&Server> {
@@ -58,7 +58,7 @@ impl RedisEnvironment {
 
     async fn load(&self, cx: &Context, captured: &Database) -> Result<Server> {
         let highest = captured.keyspaces.keys().max().copied();
-        let server = Server::start(cx, self.program.clone(), self.quarters.clone(), highest).await?;
+        let server = Server::start(cx, self.program.clone(), self.site.clone(), highest).await?;
         if captured.settings.get(RUN_ID).is_some_and(|source| *source == server.run_id) {
             return Err(Error::new(Kind::Refused, "the scratch is the source: both have one run id"));
         }
@@ -73,18 +73,28 @@ impl Environment for RedisEnvironment {
     }
 
     fn isolation(&self) -> Vec<String> {
-        let (sockets, account) = (self.quarters.sockets.display(), &self.quarters.account.name);
+        let (sockets, account) = (self.site.sockets.display(), &self.site.account.name);
         vec![
             "The Redis server was made for this run; no other run or service has used it.".into(),
             "It listens on no network address.".into(),
             format!("Its only socket is in {sockets}, which none but root and account {account} may enter."),
             format!("It runs as account {account}."),
             "It reads no setting of the source, replicates from nobody and writes nothing down.".into(),
+            if self.site.walled {
+                "The server is walled in by bubblewrap, apart from the app: it has no network at all and can write in its own folders only."
+            } else {
+                "The server is not cut off from the network: it would go to others if it were told to (REPLICAOF, MIGRATE)."
+            }
+            .into(),
         ]
     }
 
     fn root(&self) -> &Path {
-        &self.quarters.folder
+        &self.site.folder
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        vec![self.site.folder.clone(), self.site.sockets.clone()]
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
@@ -94,9 +104,9 @@ impl Environment for RedisEnvironment {
     }
 
     async fn restore(&mut self, cx: &Context, index: &Index, stream: OpenReader) -> Result<Restored> {
-        let rdb = server::rdb(&self.quarters);
+        let rdb = self.site.rdb();
         let restored = tree::restore_file(cx, &rdb, stream).await?;
-        let account = &self.quarters.account;
+        let account = &self.site.account;
         std::os::unix::fs::chown(&rdb, Some(account.uid), Some(account.gid))
             .map_err(|cause| Error::io("handing over", rdb.display(), cause))?;
         let began = cx.clock.elapsed();

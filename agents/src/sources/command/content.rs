@@ -21,7 +21,7 @@ pub(crate) enum Survey {
     /// One file.
     File { name: String, digest: Digest, size: u64 },
     /// A dump, which only its own server could read.
-    Dump,
+    Dump(Format),
 }
 
 /// What was learned.
@@ -37,7 +37,8 @@ impl Survey {
         match content {
             Content::Tar => Self::archive(cx.clone()),
             Content::File(name) => Self::File { name: name.clone(), digest: Digest::default(), size: 0 },
-            Content::PgDump => Self::Dump,
+            Content::PgDump => Self::Dump(Format::PgDump),
+            Content::MariadbDump => Self::Dump(Format::MariadbDump),
         }
     }
 
@@ -69,7 +70,7 @@ impl Survey {
                 digest.update(&piece);
                 *size += piece.len() as u64;
             }
-            Self::Dump => {}
+            Self::Dump(_) => {}
         }
         Ok(())
     }
@@ -89,7 +90,7 @@ impl Survey {
                 let index = Index { entries: vec![written(&name, kind)], ..Index::new(Format::File(name)) };
                 Ok(Surveyed { index, newest_at: None })
             }
-            Self::Dump => Ok(Surveyed { index: Index::new(Format::PgDump), newest_at: None }),
+            Self::Dump(format) => Ok(Surveyed { index: Index::new(format), newest_at: None }),
         }
     }
 }

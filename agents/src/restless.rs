@@ -1,16 +1,12 @@
-//! What changes while a cluster's files are copied. A physical backup holds the state at its end. What is the same before its begin and
-//! after its end is in it, just so; of the rest only that it is there can be said, and this says so.
+//! What changes in a database while it is backed up, where the backup and what is read beside it aren't of one instant. What is the same
+//! before and after is in the backup just so; of the rest only that it is there can be said, and this says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio_postgres::Client;
-
-use super::scope::Scope;
-use super::{catalog, fingerprint};
-use crate::{Database, Note, Result};
+use crate::{Database, Note};
 
 /// Class of tables, beside those of schema objects.
-const TABLE: &str = "table";
+pub(crate) const TABLE: &str = "table";
 /// Names that a note tells.
 const TOLD: usize = 100;
 
@@ -51,7 +47,8 @@ pub(crate) fn observe(observed: &mut Database, captured: &Database) {
         let Some((class, name)) = subject.split_once(':') else { continue };
         if class == TABLE {
             take_over(&mut observed.tables, captured.tables.get(name), name);
-        } else if let Some(objects) = observed.objects.get_mut(class) {
+        }
+        if let Some(objects) = observed.objects.get_mut(class) {
             take_over(objects, captured.objects.get(class).and_then(|objects| objects.get(name)), name);
         }
     }
@@ -73,29 +70,10 @@ pub(crate) fn note(database: &Database) -> Option<Note> {
         more => format!(" and {more} more"),
     };
     let statement = format!(
-        "It changed while the physical backup was taken. Of this only that it is there is compared, not what is in it: {}{more}.",
+        "It changed while the backup was taken. Of this only that it is there is compared, not what is in it: {}{more}.",
         told.join(", ")
     );
     (!told.is_empty()).then(|| Note { subject: format!("database {}", database.name), statement })
-}
-
-/// Expects what a server empties when it recovers to be empty. Returns what people should know of it.
-pub(crate) async fn expect_unlogged_empty(client: &Client, database: &mut Database) -> Result<Vec<Note>> {
-    let rows = Scope::default().ask(client, "listing unlogged tables", catalog::UNLOGGED).await?;
-    let mut notes = Vec::new();
-    for row in rows {
-        let (class, name): (&str, String) = (row.get(0), row.get(1));
-        if class != TABLE {
-            database.restless.push(format!("{class}:{name}"));
-            continue;
-        }
-        let Some(table) = database.tables.get_mut(&name) else { continue };
-        *table = fingerprint::of_no_rows();
-        database.restless.retain(|subject| *subject != format!("{TABLE}:{name}"));
-        let statement = "It is unlogged: a physical backup holds none of its rows, and it comes back empty.";
-        notes.push(Note { subject: format!("table {}:{name}", database.name), statement: statement.into() });
-    }
-    Ok(notes)
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ async fn an_rdb_that_is_cut_off_changed_or_none_is_the_backups_fault() {
     fixture.send(RICH).await;
     let (captured, stream) = fixture.capture().await;
     let mut flipped = stream.clone();
-    // In the text of a value: only the checksum can tell.
+    // In the text of a value: only the checksum can tell that it was changed. Keys come in any order, and cuts elsewhere have other words.
     let at = flipped.windows(6).position(|window| window == b"\x05hello").expect("a value");
     flipped[at + 1] ^= 1;
     for (damaged, said) in [
-        (stream[..stream.len() / 2].to_vec(), "Short read"),
+        (stream[..at + 3].to_vec(), "Short read"),
         (stream[..stream.len() - 4].to_vec(), "Short read"),
         (flipped, "checksum"),
         (b"no RDB at all".to_vec(), "Wrong signature"),

@@ -3,8 +3,8 @@
 #   docker build -t drillctl .                     builds the binary inside
 #   docker build -t drillctl --target given .      takes the one at BINARY, built outside on the same Debian
 #
-# PACKAGES are what drills of databases call: add `postgresql` to drill PostgreSQL, `mariadb-server` to
-# drill MariaDB.
+# PACKAGES are what drills of databases call: add `postgresql` to drill PostgreSQL, `mariadb-server` to drill
+# MariaDB, `redis-server` to drill Redis.
 
 ARG BASE=debian:bookworm-slim
 ARG BUILDER=rust:1-bookworm

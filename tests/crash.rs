@@ -1,12 +1,13 @@
 //! Killed and interrupted runs: whatever the moment, nothing stays behind after a sweep, and the journal folds to Aborted.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Cluster, Mariadb, World, must};
+use crate::support::{Cluster, Mariadb, RedisServer, World, must};
 
 const STAGES: [&str; 7] = ["capture", "store", "provision", "restore", "verify", "probe", "release"];
 
@@ -160,6 +161,41 @@ fn a_throw_away_cluster_of_a_killed_run_is_stopped_and_removed() {
         let servers = must(Command::new("ps").args(["-eo", "args"]));
         let servers = String::from_utf8_lossy(&servers.stdout).into_owned();
         assert!(!servers.contains(&*run.to_string_lossy()), "{stage}: {servers}");
+        fs::remove_dir_all(run).expect("make room for the next");
+    }
+}
+
+/// Redis writes over its own environment, so it is known by its folder alone.
+#[test]
+fn a_throw_away_redis_of_a_killed_run_is_stopped_and_removed() {
+    let server = RedisServer::start();
+    server.fill(200_000);
+    let world = World::new();
+    world.scenario(&[
+        ("source", &format!("{{redis: {{url: '{}', canary: true}}}}", server.url())),
+        ("scratch", "{redis: {}}"),
+        ("checks", "[{name: wait, probe: {command: {argv: [sleep, '60']}}, expect: {exit: {equals: 0}}}]"),
+    ]);
+    for stage in ["capture", "restore", "verify", "probe"] {
+        let mut child = world.start();
+        world.wait_for(&started(stage));
+        std::thread::sleep(Duration::from_millis(300));
+        child.kill().expect("killed");
+        child.wait().expect("gone");
+        let run = world.runs().pop().expect("a run");
+        let socket = run.file_name().expect("an id").to_string_lossy().replace('-', "").to_lowercase();
+        let socket = format!("drillctl-{}", &socket[socket.len() - 12..]);
+        let serving = || {
+            let servers = must(Command::new("ps").args(["-eo", "args"]));
+            String::from_utf8_lossy(&servers.stdout).contains(&socket)
+        };
+        assert!(stage != "probe" || serving(), "the throw-away server outlives the drill that was killed");
+        let swept = world.run(&["sweep"]);
+        assert_eq!(swept.code, Some(0), "{stage}: {}{}", swept.stdout, swept.stderr);
+        no_process_left(&world);
+        assert!(!serving(), "{stage}: it still runs");
+        assert!(!Path::new("/tmp").join(&socket).exists() && world.leftovers().is_empty(), "{stage}");
+        assert_eq!(server.send(&["DBSIZE"]), "200000", "{stage}: the canary is gone");
         fs::remove_dir_all(run).expect("make room for the next");
     }
 }

@@ -17,6 +17,7 @@ mod limits;
 mod mariadb;
 mod pgbackrest;
 mod postgres;
+mod redis;
 mod sandbox;
 mod secrets;
 mod sqlite;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Cluster, Mariadb, World, files_below};
+use crate::support::{Cluster, Mariadb, RedisServer, World, files_below};
 
 const ENVIRONMENT: &str = "environment-hunter2-4711";
 const FILE: &str = "file-hunter2-4712";
@@ -83,4 +83,28 @@ fn nowhere_of(kind: &str, [refused, taken]: [String; 2]) {
     let finished = world.finish(command);
     assert_eq!(finished.code, Some(0), "{kind}: {}", finished.stderr);
     nowhere(&world, &[&finished.stdout, &finished.stderr], &[URL]);
+}
+
+#[test]
+fn a_password_of_redis_reaches_nothing_whether_the_server_takes_it_or_not() {
+    let server = RedisServer::start();
+    server.fill(10);
+    let port = server.listen();
+    server.send(&["CONFIG", "SET", "requirepass", URL]);
+    let world = World::new();
+    world.scenario(&[
+        ("source", "{redis: {url_from: {env: REDIS_URL}}}"),
+        ("scratch", "{redis: {}}"),
+        (
+            "checks",
+            "[{name: env, probe: {command: {argv: [env]}}, expect: {exit: {equals: 0}, stdout: {equals: nothing}}}]",
+        ),
+    ]);
+    for (password, more, code) in [(URL, "", 1), (URL, "-no", 2)] {
+        let mut command = world.command(&["run", "scenario.yaml", "-vv"]);
+        command.env("REDIS_URL", format!("redis://:{password}{more}@127.0.0.1:{port}"));
+        let finished = world.finish(command);
+        assert_eq!(finished.code, Some(code), "{}", finished.stderr);
+        nowhere(&world, &[&finished.stdout, &finished.stderr], &[URL]);
+    }
 }

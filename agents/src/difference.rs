@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use drill_scenarios::Level;
 use jiff::Timestamp;
 
+use crate::keyspace::Keyspace;
 use crate::{Database, Entry, EntryKind, Index, Sha256, Table};
 
 /// How much of a definition or of an attribute's value is shown.
@@ -16,7 +17,7 @@ const SHOWN: usize = 200;
 ///
 /// The subject of a path is the path; of what is in a database its class and name (`table:public.orders`, `index:public.orders_pkey`,
 /// `setting:encoding`), with the database before the name where there may be several (`table:data/app.db:orders` in SQLite,
-/// `table:shop:public.orders` in a physical backup of PostgreSQL). Settings, and the
+/// `table:shop:public.orders` in a physical backup of PostgreSQL, `key:0:user:42` in Redis). Settings, and the
 /// fingerprints of tables, are compared where both sides have them. Paths must be ordered by their bytes.
 pub fn differences(expected: &Index, observed: &Index, level: Level) -> Vec<(String, String)> {
     let mut found = Vec::new();
@@ -214,6 +215,16 @@ fn databases(was: &Database, is: &Database, level: Level, mut found: impl FnMut(
             }
         });
     });
+    let (nothing, [was_keys, is_keys]) = (Keyspace::default(), [&was.keyspaces, &is.keyspaces]);
+    for number in was_keys.keys().chain(is_keys.keys().filter(|number| !was_keys.contains_key(number))) {
+        let [was, is] = [was_keys, is_keys].map(|side| side.get(number).unwrap_or(&nothing));
+        for (name, statement) in was.differences(is, level) {
+            match name {
+                Some(name) => found("key", &format!("{number}:{name}"), statement),
+                None => found("keys", &number.to_string(), statement),
+            }
+        }
+    }
     for (name, was) in &was.settings {
         if let Some(is) = is.settings.get(name).filter(|is| *is != was) {
             found("setting", name, format!("{}, was {}", cut(is), cut(was)));
@@ -337,6 +348,8 @@ mod tests {
             objects: BTreeMap::from(objects),
             restless: Vec::new(),
             roles: Vec::new(),
+            keyspaces: BTreeMap::new(),
+            memory_bytes: None,
         }
     }
 

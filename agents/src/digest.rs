@@ -89,9 +89,14 @@ impl Digest {
 
     /// The digest of all that was taken in.
     pub(crate) fn finish(self) -> Sha256 {
+        Sha256(Some(self.bytes()))
+    }
+
+    /// The same, as bytes.
+    pub(crate) fn bytes(self) -> [u8; 32] {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(self.0.finish().as_ref());
-        Sha256(Some(bytes))
+        bytes
     }
 }
 

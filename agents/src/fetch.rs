@@ -8,10 +8,12 @@ use crate::{Context, Error, Format, Index, Kind, Note, OpenReader, Result, tree}
 /// Names of the files that dumps of databases are fetched into.
 const PG_DUMP: &str = "database.pgdump";
 const SQL_DUMP: &str = "database.sql";
+/// Name of the file that a Redis server's data is fetched into: the one that a server loads when it starts.
+const RDB: &str = "dump.rdb";
 
 /// Restores a snapshot's stream into `to`, which is made if it is absent: a tree as it was, a file under its name, a dump as a
-/// file that `pg_restore` or `mariadb` reads, several as the folders of pieces that `RESTORE.md` tells of, a base
-/// backup as the cluster's files.
+/// file that `pg_restore` or `mariadb` reads, an RDB as one that a Redis server loads, several as the folders of pieces that
+/// `RESTORE.md` tells of, a base backup as the cluster's files.
 ///
 /// # Errors
 /// [`Kind::Refused`] if something is in the folder; [`Kind::Unrestorable`] where the content is at fault; the stream's own errors.
@@ -23,6 +25,7 @@ pub async fn fetch(cx: &Context, index: &Index, stream: OpenReader, to: &Path) -
         Format::File(name) => tree::restore_file(cx, &to.join(plain(name)?), stream).await?,
         Format::PgDump => tree::restore_file(cx, &to.join(PG_DUMP), stream).await?,
         Format::MariadbDump => tree::restore_file(cx, &to.join(SQL_DUMP), stream).await?,
+        Format::Rdb => tree::restore_file(cx, &to.join(RDB), stream).await?,
     };
     let complaints = restored
         .complaints

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::Sha256;
+use crate::keyspace::Keyspace;
 
 /// Format of the stream that a snapshot's segments hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub enum Format {
     PgBase,
     /// A dump of one database in SQL, as `mariadb-dump` and `mysqldump` write it.
     MariadbDump,
+    /// An RDB, as a Redis server sends it to a replica.
+    Rdb,
 }
 
 /// What is known about the content of a snapshot, or about what is in an environment.
@@ -52,11 +55,13 @@ impl Index {
         Self { version: 1, format, entries: Vec::new(), databases: Vec::new(), listed: false }
     }
 
-    /// Rows of every table, by what it is called among all databases.
+    /// Rows of every table, by what it is called among all databases; and the keys of every database of a key-value store.
     pub fn rows(&self) -> BTreeMap<String, u64> {
         let of = |database: &Database| {
             let rows = |(name, table): (&String, &Table)| (self.called(database, name), table.rows);
-            database.tables.iter().map(rows).collect::<Vec<_>>()
+            let keys =
+                |(number, keyspace): (&u64, &Keyspace)| (format!("keys:{number}"), keyspace.types.values().sum());
+            database.tables.iter().map(rows).chain(database.keyspaces.iter().map(keys)).collect::<Vec<_>>()
         };
         self.databases.iter().flat_map(of).collect()
     }
@@ -197,7 +202,7 @@ impl TryFrom<String> for PathText {
 pub struct Database {
     /// Its name; for SQLite the path of its file in the tree.
     pub name: String,
-    /// `postgres`, `mariadb`, `mysql` or `sqlite`.
+    /// `postgres`, `mariadb`, `mysql`, `sqlite` or `redis`.
     pub engine: String,
     /// The server's or library's version.
     pub version: String,
@@ -215,6 +220,12 @@ pub struct Database {
     /// of what of this is on both sides, only that it is there can be compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restless: Vec<String>,
+    /// The keys of each database of a Redis server, by its number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keyspaces: BTreeMap<u64, Keyspace>,
+    /// Memory that its server took, where all of its data is in memory. It says how much restoring takes, and is not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
 }
 
 /// What is known about one table.

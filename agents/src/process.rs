@@ -10,6 +10,7 @@ mod output;
 mod priority;
 #[cfg(test)]
 mod tests;
+mod working;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -28,7 +29,7 @@ use self::leader::Leader;
 pub use self::marked::{any_marked, stop_marked};
 use self::output::{Tail, beside, collect};
 pub(crate) use self::priority::{ionice_this_thread, lowered};
-pub(crate) use self::{marked::stop_carrying, output::each_line};
+pub(crate) use self::{marked::stop_carrying, output::each_line, working::stop_working_in};
 use crate::limits::Priority;
 use crate::sandbox::{Sandbox, Start};
 use crate::{Account, Context, Error, Kind, Limits, Result};

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::keyspace::Keyspace;
 use crate::{EntryKind, Error, Format, Index, Kind, Result, SEGMENT_BYTES};
 
 /// Version of the snapshot format that is written; every version ever written stays readable.
@@ -28,7 +29,7 @@ pub struct Header {
     pub scenario: String,
     /// Id of the run that took it.
     pub run: String,
-    /// Kind of the source: `directory`, `sqlite`, `postgres`, `mariadb`, `command`.
+    /// Kind of the source: `directory`, `sqlite`, `postgres`, `mariadb`, `redis`, `command`.
     pub source: String,
     /// What the stream is.
     pub format: StreamFormat,
@@ -70,6 +71,8 @@ pub enum StreamFormat {
     PgBase,
     /// A dump of one MariaDB or MySQL database in SQL.
     MariadbDump,
+    /// An RDB of a Redis server.
+    Rdb,
 }
 
 /// One sealed file.
@@ -96,6 +99,13 @@ pub struct Contents {
     pub tables: u64,
     /// Rows in them.
     pub rows: u64,
+    /// Keys of all databases of a key-value store.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub keys: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Header {
@@ -203,6 +213,7 @@ impl From<&Format> for StreamFormat {
             Format::PgDumps => Self::PgDumps,
             Format::PgBase => Self::PgBase,
             Format::MariadbDump => Self::MariadbDump,
+            Format::Rdb => Self::Rdb,
         }
     }
 }
@@ -220,7 +231,8 @@ impl Contents {
         }
         let tables = index.databases.iter().flat_map(|database| database.tables.values());
         let (tables, rows) = tables.fold((0, 0), |(tables, rows), table| (tables + 1, rows + table.rows));
-        Self { files, bytes, tables, rows }
+        let keyspaces = index.databases.iter().flat_map(|database| database.keyspaces.values());
+        Self { files, bytes, tables, rows, keys: keyspaces.map(Keyspace::keys).sum() }
     }
 }
 

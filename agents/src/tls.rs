@@ -1,6 +1,18 @@
-//! The one TLS provider of the process. Two would panic at the first connection, none fails at run time only.
+//! The one TLS provider of the process, and the certificates that are trusted. Two providers would panic at the first connection, none
+//! fails at run time only.
 
+use std::path::{Path, PathBuf};
 use std::sync::Once;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::{Error, Kind, Result};
+
+/// Where distributions keep the certificates of the authorities that the system trusts.
+const SYSTEM_ROOTS: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// Makes AWS-LC the process's TLS provider and the HTTP client that of the vaults. Called first thing in `main`, and again by
 /// whatever opens a vault; only the first call does something.
@@ -11,4 +23,35 @@ pub fn install_tls() {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         opendal::install_default();
     });
+}
+
+/// The file with the certificates that the system trusts.
+pub(crate) fn system_roots() -> Option<PathBuf> {
+    SYSTEM_ROOTS.into_iter().map(PathBuf::from).find(|file| file.exists())
+}
+
+/// The certificates in `file`, or those that the system trusts. `option` is what names such a file.
+///
+/// # Errors
+/// [`Kind::Config`] if there are none.
+pub(crate) fn trusted(file: Option<&Path>, option: &str) -> Result<RootCertStore> {
+    let file = file.map(Path::to_owned).or_else(system_roots).ok_or_else(|| {
+        Error::new(Kind::Config, "this host has no root certificates")
+            .hint(format!("Install the package ca-certificates, or name a file with `{option}`."))
+    })?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates(&file)?);
+    if roots.is_empty() {
+        return Err(Error::new(Kind::Config, format!("{} holds no certificate", file.display())));
+    }
+    Ok(roots)
+}
+
+/// The certificates in a file.
+///
+/// # Errors
+/// [`Kind::Config`] if it can't be read.
+pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+    read.map_err(|cause| Error::new(Kind::Config, format!("reading certificates {}", file.display())).because(cause))
 }

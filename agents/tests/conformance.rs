@@ -9,6 +9,8 @@ mod mariadb;
 mod must;
 #[path = "../../tests/support/postgres.rs"]
 mod postgres;
+#[path = "../../tests/support/redis.rs"]
+mod redis;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -24,6 +26,7 @@ use drill_scenarios::Level;
 use mariadb::Mariadb;
 use must::must;
 use postgres::Cluster;
+use redis::RedisServer;
 use serde_json::json;
 
 /// A kind of source that is ready to be captured, and the scratch that takes it.
@@ -40,6 +43,7 @@ struct Row {
 enum Server {
     Postgres(Cluster),
     Mariadb(Mariadb),
+    Redis(RedisServer),
 }
 
 fn rows(home: &Path) -> Vec<Row> {
@@ -64,6 +68,9 @@ fn rows(home: &Path) -> Vec<Row> {
     let mariadb = Mariadb::start();
     mariadb.sql("CREATE TABLE t AS SELECT seq AS n, md5(seq) AS v FROM seq_1_to_1000; CREATE INDEX i ON t (n)");
     let of_mariadb = json!({"mariadb": {"url": mariadb.url(), "canary": true}});
+    let server = RedisServer::start();
+    server.fill(2000);
+    let redis = json!({"redis": {"url": server.url(), "canary": true}});
     let directory = || json!({"directory": {}});
     let row = |kind, source, scratch, plants| Row { kind, source, scratch, plants, _server: None };
     vec![
@@ -75,6 +82,7 @@ fn rows(home: &Path) -> Vec<Row> {
         row("postgres (physical)", physical, json!({"postgres": {}}), true),
         Row { _server: Some(Server::Postgres(cluster)), ..row("postgres", postgres, json!({"postgres": {}}), true) },
         Row { _server: Some(Server::Mariadb(mariadb)), ..row("mariadb", of_mariadb, json!({"mariadb": {}}), true) },
+        Row { _server: Some(Server::Redis(server)), ..row("redis", redis, json!({"redis": {}}), true) },
     ]
 }
 

@@ -30,8 +30,19 @@ const fn mariadb(name: &'static str, summary: &'static str) -> Fact {
 /// The fact that only a cluster has which was recovered to an instant.
 pub(crate) const TARGET_TIME: &str = "DRILL_TARGET_TIME";
 
+const fn redis(name: &'static str, summary: &'static str) -> Fact {
+    Fact { name, summary, scratch: Some("redis") }
+}
+
+impl Fact {
+    /// Whether an environment in this kind of scratch has it.
+    pub(crate) fn is_in(&self, scratch: &str) -> bool {
+        self.scratch.is_none_or(|only| only == scratch)
+    }
+}
+
 /// Every fact there is.
-pub const FACTS: [Fact; 12] = [
+pub const FACTS: [Fact; 14] = [
     fact("DRILL_ROOT", "Folder of the restored data, absolute."),
     fact("DRILL_RUN", "Id of the run."),
     fact("DRILL_PORT", "A free TCP port on loopback that is kept for the app."),
@@ -47,6 +58,8 @@ pub const FACTS: [Fact; 12] = [
     mariadb("MYSQL_HOST", "Always `localhost`, which stands for the socket."),
     mariadb("MYSQL_USER", "User who may do everything and needs no password."),
     mariadb("MYSQL_DATABASE", "Name of the restored database."),
+    redis("REDIS_SOCKET", "The throw-away server's unix socket."),
+    redis("REDIS_URL", "The same as a URL: `unix://` and the socket."),
 ];
 
 /// Why a text can't be filled.
@@ -101,12 +114,13 @@ pub(crate) fn filled(text: &str, values: &BTreeMap<String, String>) -> Result<St
 pub(crate) fn samples(scratch: &str) -> BTreeMap<String, String> {
     let sample = |name: &str| match name {
         "DRILL_PORT" | "PGPORT" => "54321",
-        "DRILL_ROOT" | "PGHOST" | "MYSQL_UNIX_PORT" => "/drill",
+        "DRILL_ROOT" | "PGHOST" | "MYSQL_UNIX_PORT" | "REDIS_SOCKET" => "/drill",
+        "REDIS_URL" => "unix:///drill",
         "MYSQL_HOST" => "localhost",
         TARGET_TIME => "2026-11-01T12:00:00Z",
         _ => "drill",
     };
-    let here = FACTS.iter().filter(|fact| fact.scratch.is_none_or(|kind| kind == scratch));
+    let here = FACTS.iter().filter(|fact| fact.is_in(scratch));
     here.map(|fact| (fact.name.to_owned(), sample(fact.name).to_owned())).collect()
 }
 

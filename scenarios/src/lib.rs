@@ -69,12 +69,13 @@ pub use sandbox::Sandbox;
 pub use scenario::{Criticality, Deadlines, Level, Name, Scenario, Verify, Version};
 pub use schedule::{Period, Schedule};
 pub use schema::{SCHEMA_ID, schema};
-pub use scratch::{DirectoryScratch, MariadbScratch, PostgresScratch, Scratch};
+pub use scratch::{DirectoryScratch, MariadbScratch, PostgresScratch, RedisScratch, Scratch};
 pub use seal::Seal;
 pub use share::Share;
 pub use size::Size;
 pub use source::{
-    CommandSource, Content, DirectorySource, MariadbSource, PostgresMethod, PostgresSource, Source, SqliteSource,
+    CommandSource, Content, DirectorySource, MariadbSource, PostgresMethod, PostgresSource, RedisSource, Source,
+    SqliteSource,
 };
 pub use span::Span;
 pub use vault::{Checksum, FsVault, OpendalVault, S3Vault, Vault};

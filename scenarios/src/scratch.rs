@@ -16,6 +16,8 @@ pub enum Scratch {
     Postgres(PostgresScratch),
     /// A throw-away MariaDB server, reachable through a unix socket only.
     Mariadb(MariadbScratch),
+    /// A throw-away Redis server, reachable through a unix socket only.
+    Redis(RedisScratch),
 }
 
 /// An empty folder.
@@ -68,6 +70,20 @@ pub struct MariadbScratch {
     pub settings: BTreeMap<String, String>,
 }
 
+/// A throw-away Redis server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedisScratch {
+    /// The server program, instead of `redis-server`: a name, or a path relative to the scenario's folder. It must be as new as the
+    /// source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<PathBuf>,
+    /// The server's folder, relative to the scenario's folder: absent or empty before the run, gone after it. If it isn't given, a
+    /// folder in the run's own. The data itself is in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+}
+
 impl Scratch {
     /// The word that picks this kind in a scenario.
     pub fn kind(&self) -> &'static str {
@@ -75,6 +91,7 @@ impl Scratch {
             Self::Directory(_) => "directory",
             Self::Postgres(_) => "postgres",
             Self::Mariadb(_) => "mariadb",
+            Self::Redis(_) => "redis",
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum Source {
     Postgres(PostgresSource),
     /// One MariaDB or MySQL database, dumped by `mariadb-dump` or `mysqldump` in one transaction.
     Mariadb(MariadbSource),
+    /// A Redis server (or Valkey) with all its databases, taken as the RDB that it sends to a replica.
+    Redis(RedisSource),
     /// Whatever a program of yours writes to its standard output.
     Command(CommandSource),
     /// A backup of files that restic took: restored by restic, from a repository that is only read.
@@ -148,6 +150,34 @@ fn yes() -> bool {
     true
 }
 
+/// A Redis server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedisSource {
+    /// URL of the server without a password: `redis://user@host:6379`, `rediss://…` for TLS, or `unix:///path/of/the/socket`.
+    /// Either this or `url_from`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Where the whole URL is kept, password included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_from: Option<Reference>,
+    /// Where the password is kept, for `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Reference>,
+    /// File with the certificates that are trusted with TLS, relative to the scenario's folder. Absent: those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// File with the certificate that a server is shown which asks for one, relative to the scenario's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// File with the key of `certificate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// Plant a key with a nonce, in the first database, before the capture, and take it away after the run.
+    #[serde(default)]
+    pub canary: bool,
+}
+
 /// A program that writes the backup to its standard output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -190,6 +220,7 @@ impl Source {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgres",
             Self::Mariadb(_) => "mariadb",
+            Self::Redis(_) => "redis",
             Self::Command(_) => "command",
             Self::Restic(_) => "restic",
             Self::Borg(_) => "borg",
@@ -210,7 +241,12 @@ impl Source {
             Self::Borg(source) => Some(&source.select),
             Self::Files(source) => Some(&source.select),
             Self::Pgbackrest(source) => Some(&source.select),
-            Self::Directory(_) | Self::Sqlite(_) | Self::Postgres(_) | Self::Mariadb(_) | Self::Command(_) => None,
+            Self::Directory(_)
+            | Self::Sqlite(_)
+            | Self::Postgres(_)
+            | Self::Mariadb(_)
+            | Self::Redis(_)
+            | Self::Command(_) => None,
         }
     }
 
@@ -221,7 +257,12 @@ impl Source {
             Self::Borg(source) => source.max_age,
             Self::Files(source) => source.max_age,
             Self::Pgbackrest(source) => source.max_age,
-            Self::Directory(_) | Self::Sqlite(_) | Self::Postgres(_) | Self::Mariadb(_) | Self::Command(_) => None,
+            Self::Directory(_)
+            | Self::Sqlite(_)
+            | Self::Postgres(_)
+            | Self::Mariadb(_)
+            | Self::Redis(_)
+            | Self::Command(_) => None,
         }
     }
 
@@ -240,6 +281,7 @@ impl Source {
             Self::Sqlite(source) => source.canary,
             Self::Postgres(source) => source.canary,
             Self::Mariadb(source) => source.canary,
+            Self::Redis(source) => source.canary,
             Self::Command(_) | Self::Restic(_) | Self::Borg(_) | Self::Files(_) | Self::Pgbackrest(_) => false,
         }
     }
@@ -264,6 +306,7 @@ impl Source {
             Self::Mariadb(_) => {
                 vec!["The MariaDB or MySQL database: tables, views, routines, triggers, events, sequences.".into()]
             }
+            Self::Redis(_) => vec!["The Redis server, all its databases and functions.".into()],
             Self::Command(source) => {
                 vec![format!("What the program {} writes.", source.argv.first().map_or("", String::as_str))]
             }
@@ -291,6 +334,10 @@ impl Source {
             Self::Postgres(source) if !source.schemas.is_empty() => {
                 vec![format!("Schemas other than {} are left out.", source.schemas.join(", "))]
             }
+            Self::Redis(_) => vec![
+                "Configuration, users and cached scripts of the Redis server are left out: an RDB doesn't hold them."
+                    .into(),
+            ],
             Self::Sqlite(_)
             | Self::Postgres(_)
             | Self::Mariadb(_)

@@ -6,17 +6,13 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::tls::{system_roots, trusted};
 use crate::{Error, Kind, Result};
-
-/// Where distributions keep the certificates of the authorities that the system trusts.
-const SYSTEM_ROOTS: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// How much TLS is wished for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,29 +67,11 @@ impl Wish {
             .with_safe_default_protocol_versions()
             .map_err(|cause| Error::new(Kind::Config, "setting up TLS").because(cause))?;
         let config = if self.mode == "verify-full" || self.roots.is_some() {
-            builder.with_root_certificates(self.trusted()?).with_no_client_auth()
+            builder.with_root_certificates(trusted(self.roots.as_deref(), "sslrootcert")?).with_no_client_auth()
         } else {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))).with_no_client_auth()
         };
         Ok(MakeRustlsConnect::new(config))
-    }
-
-    fn trusted(&self) -> Result<RootCertStore> {
-        let file = self.roots.clone().or_else(system_roots).ok_or_else(|| {
-            Error::new(Kind::Config, "this host has no root certificates")
-                .hint("Install the package ca-certificates, or name a file with `sslrootcert`.")
-        })?;
-        let unreadable = |cause: rustls::pki_types::pem::Error| {
-            Error::new(Kind::Config, format!("reading certificates {}", file.display())).because(cause)
-        };
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(&file).map_err(unreadable)? {
-            roots.add_parsable_certificates([certificate.map_err(unreadable)?]);
-        }
-        if roots.is_empty() {
-            return Err(Error::new(Kind::Config, format!("{} holds no certificate", file.display())));
-        }
-        Ok(roots)
     }
 }
 
@@ -102,10 +80,6 @@ fn known(mode: &str) -> Result<&'static str> {
         Error::new(Kind::Config, format!("sslmode `{mode}` is not supported"))
             .hint("Use `disable`, `prefer`, `require` or `verify-full`.")
     })
-}
-
-fn system_roots() -> Option<PathBuf> {
-    SYSTEM_ROOTS.into_iter().map(PathBuf::from).find(|file| file.exists())
 }
 
 fn unescaped(text: &str) -> String {

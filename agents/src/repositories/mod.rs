@@ -31,7 +31,12 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
         Named::Borg(source) => Box::new(BorgRepository::open(source, secrets)?),
         Named::Files(source) => Box::new(FilesRepository::open(source, secrets)?),
         Named::Pgbackrest(source) => Box::new(PgbackrestRepository::open(source, secrets)?),
-        Named::Directory(_) | Named::Sqlite(_) | Named::Postgres(_) | Named::Mariadb(_) | Named::Command(_) => {
+        Named::Directory(_)
+        | Named::Sqlite(_)
+        | Named::Postgres(_)
+        | Named::Mariadb(_)
+        | Named::Redis(_)
+        | Named::Command(_) => {
             return Err(Error::new(Kind::Config, format!("a {} source is captured, not adopted", source.kind())));
         }
     })

@@ -98,6 +98,8 @@ fn takes(format: &Format) -> Result<()> {
         Format::File(name) if file_path(name).is_some() => Ok(()),
         Format::File(name) => Err(Error::new(Kind::Config, format!("`{name}` is no name for a file in the scratch"))
             .hint("Name it without folders.")),
+        Format::Rdb => Err(Error::new(Kind::Config, "a directory scratch takes no backup of Redis")
+            .hint("Write `scratch: {redis: {}}`.")),
         Format::PgDump | Format::PgDumps | Format::PgBase => {
             Err(Error::new(Kind::Config, "a backup of PostgreSQL can't be restored into a folder")
                 .hint("Use the scratch `postgres`."))
@@ -205,7 +207,7 @@ impl Environment for DirectoryEnvironment {
         match &index.format {
             Format::Tar => tree::restore(cx, &self.root, stream, self.written.clone()).await,
             Format::File(name) => tree::restore_file(cx, &self.root.join(name), stream).await,
-            Format::PgDump | Format::PgDumps | Format::PgBase | Format::MariadbDump => {
+            Format::PgDump | Format::PgDumps | Format::PgBase | Format::MariadbDump | Format::Rdb => {
                 takes(&index.format).map(|()| Restored::default())
             }
         }

@@ -3,11 +3,13 @@
 mod directory;
 mod mariadb;
 mod postgres;
+mod redis;
 mod timestamp;
 
 pub(crate) use self::directory::DirectoryScratch;
 pub(crate) use self::mariadb::MariadbScratch;
 pub(crate) use self::postgres::PostgresScratch;
+pub(crate) use self::redis::RedisScratch;
 use crate::{Result, Scratch};
 
 /// The kind of scratch that a scenario names, and how it is to be looked at: one row a kind. Nothing is made yet.
@@ -20,5 +22,6 @@ pub fn open(scratch: &drill_scenarios::Scratch, verify: &drill_scenarios::Verify
         Named::Directory(scratch) => Box::new(DirectoryScratch::open(scratch, verify)),
         Named::Postgres(scratch) => Box::new(PostgresScratch::open(scratch)?),
         Named::Mariadb(scratch) => Box::new(MariadbScratch::open(scratch)?),
+        Named::Redis(scratch) => Box::new(RedisScratch::open(scratch)),
     })
 }

@@ -84,6 +84,7 @@ fn tool_needed(format: StreamFormat) -> &'static str {
         StreamFormat::MariadbDump => {
             ", the client `mariadb` (or `mysql`) of a server that is not older than the one dumped"
         }
+        StreamFormat::Rdb => ", a Redis server that is not older than the one that was backed up",
         StreamFormat::PgBase => {
             ", `tar`, the server programs of the PostgreSQL major that it is from (`pg_verifybackup`)"
         }
@@ -95,6 +96,7 @@ fn target(format: StreamFormat) -> &'static str {
         StreamFormat::Tar => "/path/to/an/empty/folder",
         StreamFormat::PgBase => "/path/to/a/new/folder",
         StreamFormat::File => "/path/of/the/file",
+        StreamFormat::Rdb => "/path/of/the/servers/folder/dump.rdb",
         StreamFormat::PgDump | StreamFormat::PgDumps | StreamFormat::MariadbDump => "name_of_an_empty_database",
     }
 }
@@ -105,6 +107,11 @@ fn remark(format: StreamFormat) -> &'static str {
             "\nOwners are restored by root only; extended attributes and ACLs where the file system has them."
         }
         StreamFormat::File => "",
+        StreamFormat::Rdb => {
+            "\nThe server loads it when it starts. Stop it before, and put the file where its `dir` and `dbfilename` say, readable for its\n\
+             account. A server with `appendonly yes` does not look at it: start it once with `appendonly no`, then set that again at\n\
+             run time (`CONFIG SET appendonly yes`)."
+        }
         StreamFormat::PgDump => {
             "\nRoles that the dump names must be there: make them first, or add `--no-owner --no-privileges`."
         }
@@ -135,7 +142,9 @@ fn restore(format: StreamFormat) -> &'static str {
 for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done |
     tar --xattrs --xattrs-include='*' --acls --numeric-owner -xpf - -C "$TARGET""#
         }
-        StreamFormat::File => r#"for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done > "$TARGET""#,
+        StreamFormat::File | StreamFormat::Rdb => {
+            r#"for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done > "$TARGET""#
+        }
         StreamFormat::PgDump => {
             r#"for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done |
     pg_restore --exit-on-error -d "$TARGET""#

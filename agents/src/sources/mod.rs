@@ -5,6 +5,7 @@ mod command;
 mod directory;
 mod mariadb;
 mod postgres;
+mod redis;
 mod sqlite;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub(crate) use self::command::content::Survey;
 pub(crate) use self::directory::DirectorySource;
 pub(crate) use self::mariadb::MariadbSource;
 pub(crate) use self::postgres::PostgresSource;
+pub(crate) use self::redis::RedisSource;
 pub(crate) use self::sqlite::SqliteSource;
 use crate::{Error, Format, Kind, Result, Secrets, Source};
 
@@ -34,6 +36,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
         }
         Named::Postgres(source) => Box::new(PostgresSource::open(source, secrets)?),
         Named::Mariadb(source) => Box::new(MariadbSource::open(source, secrets)?),
+        Named::Redis(source) => Box::new(RedisSource::open(source, secrets)?),
         Named::Command(source) => Box::new(CommandSource::open(source, secrets)?),
         Named::Restic(_) | Named::Borg(_) | Named::Files(_) | Named::Pgbackrest(_) => {
             return Err(Error::new(Kind::Config, format!("a backup of {} is adopted, not captured", source.kind())));
@@ -51,6 +54,7 @@ pub fn format(source: &drill_scenarios::Source) -> Format {
         Named::Postgres(source) if source.jobs > 1 => Format::PgDumps,
         Named::Postgres(_) => Format::PgDump,
         Named::Mariadb(_) => Format::MariadbDump,
+        Named::Redis(_) => Format::Rdb,
         Named::Command(source) => of_content(&source.content),
         Named::Files(source) => of_content(&source.content),
     }

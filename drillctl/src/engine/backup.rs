@@ -44,15 +44,24 @@ pub(super) async fn capture(engine: &mut Engine<'_>, own: &Own) -> Result<Taken,
     }
 }
 
-/// A tree without a single file is what a disk looks like that isn't mounted.
+/// A tree without a single file is what a disk looks like that isn't mounted; a Redis without a single key is what one looks like
+/// that was started anew.
 fn holding_something(captured: Captured) -> drill_agents::Result<Captured> {
-    let index = &captured.index;
+    let (index, empty) = (&captured.index, |what: &str, hint: &str| {
+        Error::new(Kind::Unavailable, format!("there is not one {what} in the source")).hint(hint)
+    });
     let file = |entry: &drill_agents::Entry| matches!(entry.kind, EntryKind::File { .. });
-    if index.format != Format::Tar || index.entries.iter().any(file) {
-        return Ok(captured);
+    match index.format {
+        Format::Tar if !index.entries.iter().any(file) => Err(empty(
+            "file",
+            "An empty backup saves nobody: look whether the right folder is named, and whether its disk is mounted.",
+        )),
+        Format::Rdb if index.databases.iter().all(|database| database.keyspaces.is_empty()) => Err(empty(
+            "key",
+            "An empty backup saves nobody: look whether the right server is named, and whether it has lost its data.",
+        )),
+        _ => Ok(captured),
     }
-    Err(Error::new(Kind::Unavailable, "there is not one file in the source")
-        .hint("An empty backup saves nobody: look whether the right folder is named, and whether its disk is mounted."))
 }
 
 /// Plants the canary where the scenario allows it.
@@ -101,8 +110,8 @@ pub(super) async fn select(engine: &mut Engine<'_>, own: &Own) -> Result<Stored,
 }
 
 fn backup(location: &str, header: &Header, digest: &str, selected: &str) -> Backup {
-    let Contents { files, bytes, tables, rows } = header.contents;
-    let content = [("files", files), ("bytes", bytes), ("tables", tables), ("rows", rows)];
+    let Contents { files, bytes, tables, rows, keys } = header.contents;
+    let content = [("files", files), ("bytes", bytes), ("tables", tables), ("rows", rows), ("keys", keys)];
     Backup {
         snapshot: header.id.clone(),
         location: location.into(),

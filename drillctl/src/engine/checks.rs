@@ -147,8 +147,12 @@ fn counted(index: &Index) -> String {
         parts.push(amount::counted(index.entries.len(), "path"));
     }
     for database in &index.databases {
-        let rows = database.tables.values().fold(0_u64, |rows, table| rows.saturating_add(table.rows));
         let objects: usize = database.objects.values().map(std::collections::BTreeMap::len).sum();
+        if !database.keyspaces.is_empty() {
+            parts.push(keys(database, objects));
+            continue;
+        }
+        let rows = database.tables.values().fold(0_u64, |rows, table| rows.saturating_add(table.rows));
         parts.push(format!(
             "{} {}: {}, {} rows, {}",
             database.engine,
@@ -159,4 +163,15 @@ fn counted(index: &Index) -> String {
         ));
     }
     if parts.is_empty() { "nothing".into() } else { parts.join("; ") }
+}
+
+/// What a key-value store holds, in words.
+fn keys(database: &Database, libraries: usize) -> String {
+    let keys: u64 = database.keyspaces.values().map(drill_agents::Keyspace::keys).sum();
+    let expiring: u64 = database.keyspaces.values().map(|keyspace| keyspace.expiring).sum();
+    let databases = amount::counted(database.keyspaces.len(), "database");
+    let (keys, expiring) = (amount::number(keys), amount::number(expiring));
+    let libraries =
+        if libraries == 0 { String::new() } else { format!(", {}", amount::counted(libraries, "function")) };
+    format!("{}: {keys} keys in {databases}, {expiring} of which expire{libraries}", database.engine)
 }

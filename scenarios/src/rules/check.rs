@@ -132,6 +132,10 @@ fn query(rules: &mut Rules<'_>, path: &Path, sql: &SqlProbe) {
     rules.filled(&path.key("query"), &sql.query);
     let database = path.key("database");
     match &sql.database {
+        _ if rules.has_redis() => {
+            let hint = "Ask it with a `command` probe: `argv: [redis-cli, -s, \"${REDIS_SOCKET}\", dbsize]`.";
+            rules.say(path, "Redis understands no SQL", hint);
+        }
         Some(file) => match rules.server() {
             Some(server) => {
                 let hint = format!("Take it away: the query runs in the restored {server} database.");

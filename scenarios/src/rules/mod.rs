@@ -70,13 +70,17 @@ impl Rules<'_> {
         facts
     }
 
-    /// The database server that the backup is restored into, as people call it.
+    /// The database server that the backup is restored into and that understands SQL, as people call it.
     fn server(&self) -> Option<&'static str> {
         match self.scenario.scratch {
-            Scratch::Directory(_) => None,
+            Scratch::Directory(_) | Scratch::Redis(_) => None,
             Scratch::Postgres(_) => Some("PostgreSQL"),
             Scratch::Mariadb(_) => Some("MariaDB"),
         }
+    }
+
+    fn has_redis(&self) -> bool {
+        matches!(self.scenario.scratch, Scratch::Redis(_))
     }
 
     /// How many SQLite databases the source names.
@@ -86,6 +90,7 @@ impl Rules<'_> {
             Source::Directory(directory) => directory.sqlite.len(),
             Source::Postgres(_)
             | Source::Mariadb(_)
+            | Source::Redis(_)
             | Source::Command(_)
             | Source::Restic(_)
             | Source::Borg(_)
@@ -94,9 +99,9 @@ impl Rules<'_> {
         }
     }
 
-    /// Whether the backup is a dump of a server's database, which only such a server can read.
+    /// Whether the backup is a dump of a server's database, which doesn't say when it was made.
     fn is_dump(&self) -> bool {
-        self.wanted_scratch() != "directory"
+        matches!(self.wanted_scratch(), "postgres" | "mariadb")
     }
 
     /// The kind of scratch that the backup can be restored into.
@@ -105,6 +110,7 @@ impl Rules<'_> {
             Source::Directory(_) | Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => "directory",
             Source::Postgres(_) | Source::Pgbackrest(_) => "postgres",
             Source::Mariadb(_) => "mariadb",
+            Source::Redis(_) => "redis",
             Source::Command(source) => takes(&source.content),
             Source::Files(source) => takes(&source.content),
         }

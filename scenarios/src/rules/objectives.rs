@@ -15,6 +15,11 @@ pub(super) fn check(rules: &mut Rules<'_>) {
             "Add `rto` (the longest that the service may be away), `rpo` (the oldest that the restored data may be), or both.",
         );
     }
+    if objectives.newest.is_some() && rules.has_redis() {
+        let hint = "Take it away: the recovery point is then measured by the time at which the source made the RDB.";
+        rules.say(&path.key("newest"), "`newest` can't be asked for: Redis keeps no times", hint);
+        return;
+    }
     match &objectives.newest {
         Some(Newest::Sql(_)) => query(rules, &path.key("newest").key("sql")),
         Some(Newest::Files(glob)) => {

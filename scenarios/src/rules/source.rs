@@ -1,7 +1,9 @@
 //! What is backed up, and whether it fits where it is restored.
 
 use crate::place::Path;
-use crate::{Content, FilesSource, MariadbSource, PostgresMethod, PostgresSource, Reference, Source, secret};
+use crate::{
+    Content, FilesSource, MariadbSource, PostgresMethod, PostgresSource, RedisSource, Reference, Source, secret,
+};
 
 use super::Rules;
 
@@ -24,6 +26,10 @@ pub(super) fn check(rules: &mut Rules<'_>) {
             physical(rules, postgres);
         }
         Source::Mariadb(mariadb) => Connection::of_mariadb(mariadb).check(rules),
+        Source::Redis(redis) => {
+            Connection::of_redis(redis).check(rules);
+            certificate(rules, redis);
+        }
         Source::Command(command) => {
             file_name(rules, &Path::of(["source", "command", "content", "file"]), &command.content);
         }
@@ -81,6 +87,7 @@ fn scratch(rules: &mut Rules<'_>) {
     let becomes = match wanted {
         "postgres" => "it is loaded into a throw-away PostgreSQL cluster",
         "mariadb" => "it is loaded into a throw-away MariaDB server",
+        "redis" => "it is loaded into a throw-away Redis server",
         _ => "it is restored into an empty folder",
     };
     let message = format!("a `{given}` scratch doesn't fit the source {kind}");
@@ -94,9 +101,14 @@ struct Connection<'a> {
     url_from: &'a Option<Reference>,
     password: &'a Option<Reference>,
     /// What a URL may begin with.
-    schemes: [&'static str; 2],
+    schemes: &'static [&'static str],
+    /// What a URL is the address of.
     called: &'static str,
-    through_socket: &'static str,
+    /// What the source is of: one database, or the whole server.
+    what: &'static str,
+    /// A URL of its usual form, and the other forms.
+    usual: &'static str,
+    others: &'static str,
 }
 
 impl<'a> Connection<'a> {
@@ -106,9 +118,11 @@ impl<'a> Connection<'a> {
             url: &source.url,
             url_from: &source.url_from,
             password: &source.password,
-            schemes: ["postgresql://", "postgres://"],
-            called: "PostgreSQL",
-            through_socket: "postgresql:///database?host=/socket/folder",
+            schemes: &["postgresql://", "postgres://"],
+            called: "PostgreSQL database",
+            what: "database",
+            usual: "postgresql://user@host:5432/database",
+            others: "or `postgresql:///database?host=/socket/folder`",
         }
     }
 
@@ -118,16 +132,26 @@ impl<'a> Connection<'a> {
             url: &source.url,
             url_from: &source.url_from,
             password: &source.password,
-            schemes: ["mariadb://", "mysql://"],
-            called: "MariaDB or MySQL",
-            through_socket: "mariadb://user@localhost/database?socket=/path/of/the.sock",
+            schemes: &["mariadb://", "mysql://"],
+            called: "MariaDB or MySQL database",
+            what: "database",
+            usual: "mariadb://user@host:3306/database",
+            others: "or `mariadb://user@localhost/database?socket=/path/of/the.sock`",
         }
     }
 
-    /// A URL of its usual form.
-    fn usual(&self) -> String {
-        let port = if self.kind == "postgres" { 5432 } else { 3306 };
-        format!("{}user@host:{port}/database", self.schemes[0])
+    fn of_redis(source: &'a RedisSource) -> Self {
+        Self {
+            kind: "redis",
+            url: &source.url,
+            url_from: &source.url_from,
+            password: &source.password,
+            schemes: &["redis://", "rediss://", "unix://"],
+            called: "Redis server",
+            what: "server",
+            usual: "redis://user@host:6379",
+            others: "`rediss://…` for TLS, or `unix:///path/of/the/socket`",
+        }
     }
 
     fn check(&self, rules: &mut Rules<'_>) {
@@ -142,9 +166,9 @@ impl<'a> Connection<'a> {
             (None, None) => {
                 let hint = format!(
                     "Write `url: {}`, or `url_from: {{env: NAME}}` if the whole URL is kept elsewhere.",
-                    self.usual()
+                    self.usual
                 );
-                rules.say(&path, format!("`{}` does not say which database", self.kind), hint);
+                rules.say(&path, format!("`{}` does not say which {}", self.kind, self.what), hint);
             }
             (None, Some(_)) if self.password.is_some() => rules.say(
                 &path.key("password"),
@@ -164,8 +188,14 @@ impl<'a> Connection<'a> {
                  in a file.",
             );
         } else if !self.schemes.iter().any(|scheme| url.starts_with(scheme)) {
-            let hint = format!("Write `{}`, or `{}`.", self.usual(), self.through_socket);
-            rules.say(path, format!("`url` is not the address of a {} database", self.called), hint);
+            let hint = format!("Write `{}`, {}.", self.usual, self.others);
+            rules.say(path, format!("`url` is not the address of a {}", self.called), hint);
+        } else if self.what == "server" && names_a_database(url) {
+            rules.say(
+                path,
+                "`url` names one database, but all of the server are backed up",
+                "Take away what follows the port.",
+            );
         }
     }
 }
@@ -187,5 +217,20 @@ fn physical(rules: &mut Rules<'_>, postgres: &PostgresSource) {
     if postgres.jobs > 1 {
         let hint = "Take `jobs` away, or write `method: dump`.";
         rules.say(&path.key("jobs"), "`jobs` has no meaning for a physical backup, which is one stream", hint);
+    }
+}
+
+/// Whether something follows the host and the port of a server.
+fn names_a_database(url: &str) -> bool {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    scheme != "unix" && rest.trim_end_matches('/').contains('/')
+}
+
+/// A certificate is of use with its key only.
+fn certificate(rules: &mut Rules<'_>, redis: &RedisSource) {
+    if redis.certificate.is_some() != redis.key.is_some() {
+        let hint = "Give both `certificate` and `key`, or neither.";
+        let message = "`certificate` and `key` belong together, and one of them is missing";
+        rules.say(&Path::of(["source", "redis"]), message, hint);
     }
 }

@@ -103,6 +103,22 @@ fn a_run_that_is_told_to_stop_cleans_up_by_itself() {
     }
 }
 
+/// Kills a run when it has been in this stage for so long that its server is up or coming up.
+fn kill_in(world: &World, stage: &str, into: Duration) {
+    let mut child = world.start();
+    world.wait_for(&started(stage));
+    std::thread::sleep(into);
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+}
+
+/// Sweeps, after which nothing of the run is at work.
+fn swept(world: &World, stage: &str) {
+    let swept = world.run(&["sweep"]);
+    assert_eq!(swept.code, Some(0), "{stage}: {}{}", swept.stdout, swept.stderr);
+    no_process_left(world);
+}
+
 #[test]
 fn a_throw_away_mariadb_of_a_killed_run_is_stopped_and_removed() {
     let server = Mariadb::start();
@@ -117,15 +133,8 @@ fn a_throw_away_mariadb_of_a_killed_run_is_stopped_and_removed() {
         ),
     ]);
     for stage in ["capture", "provision", "restore", "verify"] {
-        let mut child = world.start();
-        world.wait_for(&started(stage));
-        // Into the stage, so that its server is up or coming up.
-        std::thread::sleep(Duration::from_millis(300));
-        child.kill().expect("killed");
-        child.wait().expect("gone");
-        let swept = world.run(&["sweep"]);
-        assert_eq!(swept.code, Some(0), "{stage}: {}{}", swept.stdout, swept.stderr);
-        no_process_left(&world);
+        kill_in(&world, stage, Duration::from_millis(300));
+        swept(&world, stage);
         assert!(world.leftovers().is_empty(), "{stage}: {:?}", world.leftovers());
         assert_eq!(server.sql("SHOW TABLES LIKE 'drillctl%'"), "", "{stage}");
     }
@@ -145,15 +154,8 @@ fn a_throw_away_cluster_of_a_killed_run_is_stopped_and_removed() {
         ),
     ]);
     for stage in ["capture", "provision", "restore", "verify"] {
-        let mut child = world.start();
-        world.wait_for(&started(stage));
-        // Into the stage, so that its server is up or coming up.
-        std::thread::sleep(Duration::from_millis(700));
-        child.kill().expect("killed");
-        child.wait().expect("gone");
-        let swept = world.run(&["sweep"]);
-        assert_eq!(swept.code, Some(0), "{stage}: {}{}", swept.stdout, swept.stderr);
-        no_process_left(&world);
+        kill_in(&world, stage, Duration::from_millis(700));
+        swept(&world, stage);
         assert!(world.leftovers().is_empty(), "{stage}: {:?}", world.leftovers());
         let schemas = cluster.sql("select count(*) from pg_namespace where nspname like '%canary%'");
         assert_eq!(schemas, "0", "{stage}");
@@ -177,11 +179,7 @@ fn a_throw_away_redis_of_a_killed_run_is_stopped_and_removed() {
         ("checks", "[{name: wait, probe: {command: {argv: [sleep, '60']}}, expect: {exit: {equals: 0}}}]"),
     ]);
     for stage in ["capture", "restore", "verify", "probe"] {
-        let mut child = world.start();
-        world.wait_for(&started(stage));
-        std::thread::sleep(Duration::from_millis(300));
-        child.kill().expect("killed");
-        child.wait().expect("gone");
+        kill_in(&world, stage, Duration::from_millis(300));
         let run = world.runs().pop().expect("a run");
         let socket = run.file_name().expect("an id").to_string_lossy().replace('-', "").to_lowercase();
         let socket = format!("drillctl-{}", &socket[socket.len() - 12..]);
@@ -190,9 +188,7 @@ fn a_throw_away_redis_of_a_killed_run_is_stopped_and_removed() {
             String::from_utf8_lossy(&servers.stdout).contains(&socket)
         };
         assert!(stage != "probe" || serving(), "the throw-away server outlives the drill that was killed");
-        let swept = world.run(&["sweep"]);
-        assert_eq!(swept.code, Some(0), "{stage}: {}{}", swept.stdout, swept.stderr);
-        no_process_left(&world);
+        swept(&world, stage);
         assert!(!serving(), "{stage}: it still runs");
         assert!(!Path::new("/tmp").join(&socket).exists() && world.leftovers().is_empty(), "{stage}");
         assert_eq!(server.send(&["DBSIZE"]), "200000", "{stage}: the canary is gone");

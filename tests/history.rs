@@ -215,3 +215,23 @@ fn a_backup_that_another_tool_took_is_held_against_the_one_before_it() {
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     assert_eq!(differences(&record), ["history:bytes fell to 4 B; it had 2.9 MiB on 2026-10-01"]);
 }
+
+#[test]
+fn a_copy_of_a_cluster_is_not_held_against_a_dump_of_one_of_its_databases() {
+    let (world, cluster) = (World::new(), Cluster::start());
+    cluster.sql("CREATE TABLE t AS SELECT generate_series(1, 1000) AS id");
+    for (method, held) in [("dump", false), ("physical", false), ("dump", true)] {
+        world.scenario(&[
+            ("source", &format!("{{postgres: {{url: '{}', method: {method}}}}}", cluster.url())),
+            ("scratch", "{postgres: {}}"),
+            (
+                "checks",
+                "[{name: rows, probe: {sql: {query: select count(*) from t}}, expect: {value: {equals: 1000}}}]",
+            ),
+        ]);
+        let (finished, record) = world.drill();
+        assert_eq!(finished.code, Some(0), "{method}: {}\n{record:#}", finished.stderr);
+        let checks = record["checks"].as_array().expect("checks");
+        assert_eq!(checks.iter().any(|check| check["id"] == "history"), held, "{method}: its own kind alone counts");
+    }
+}

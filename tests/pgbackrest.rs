@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Archived, Finished, World, check};
+use crate::support::{Archived, World, check};
 
 const TICKS: &str =
     "[{name: ticks, probe: {sql: {query: select count(*) from ticks}}, expect: {value: {at_least: 1}}}]";
@@ -20,18 +20,6 @@ fn scenario(world: &World, more: &str, checks: &str) {
         Archived::STANZA
     );
     world.adopting(&source, &[("scratch", "{postgres: {}}"), ("checks", checks)]);
-}
-
-fn passes(world: &World) -> Value {
-    let (finished, record) = world.drill();
-    assert_eq!(finished.code, Some(0), "{}\n{record:#}", finished.stderr);
-    record
-}
-
-fn fails(world: &World) -> (Finished, Value) {
-    let (finished, record) = world.drill();
-    assert_eq!(finished.code, Some(1), "{}\n{record:#}", finished.stderr);
-    (finished, record)
 }
 
 fn observed<'a>(record: &'a Value, id: &str) -> &'a str {
@@ -54,7 +42,7 @@ fn a_cluster_is_recovered_to_the_end_of_its_archive_and_nothing_of_the_repositor
     archived.switch();
     let before = archived.content();
     scenario(&world, ", check: data, max_age: 1h", TICKS);
-    let record = passes(&world);
+    let record = world.drill_ends(0);
     assert_eq!(archived.content(), before, "the repository is as it was");
 
     assert_eq!(ticks(&record), "10", "what came after the backup is there");
@@ -74,7 +62,7 @@ fn a_cluster_is_recovered_to_the_end_of_its_archive_and_nothing_of_the_repositor
     assert_eq!(archived.cluster.sql("SELECT count(*) FROM ticks"), "10", "the source serves on");
 
     scenario(&world, ", recover_to: backup", TICKS);
-    assert_eq!(ticks(&passes(&world)), "5", "what came after the backup is not there");
+    assert_eq!(ticks(&world.drill_ends(0)), "5", "what came after the backup is not there");
 }
 
 #[test]
@@ -86,7 +74,7 @@ fn an_instant_that_is_drawn_by_lot_has_the_rows_of_exactly_that_instant() {
     archived.tick(400);
     archived.switch();
     scenario(&world, ", recover_to: random", UNTIL);
-    let record = passes(&world);
+    let record = world.drill_ends(0);
     let wanted = check(&record, "recovered-to")["expected"].as_str().expect("how far");
     let (target, how) = wanted.split_once(", drawn from ").expect("drawn");
     assert!(how.contains(record["trigger"]["nonce"].as_str().expect("a seed")), "{how}");
@@ -97,7 +85,7 @@ fn an_instant_that_is_drawn_by_lot_has_the_rows_of_exactly_that_instant() {
 
     let at = archived.cluster.sql("SELECT to_char((SELECT pg_xact_commit_timestamp(xmin) FROM ticks WHERE number = 400) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')");
     scenario(&world, &format!(", recover_to: {{at: '{at}'}}"), UNTIL);
-    assert_eq!(ticks(&passes(&world)), "400", "the transaction of that very instant is in");
+    assert_eq!(ticks(&world.drill_ends(0)), "400", "the transaction of that very instant is in");
 }
 
 #[test]
@@ -106,7 +94,7 @@ fn wal_that_is_missing_and_an_instant_that_the_archive_does_not_reach_fail_the_d
     let archived = Archived::start(&world);
     archived.backup("full");
     scenario(&world, ", recover_to: random", TICKS);
-    let told = fails(&world).1["because"].to_string();
+    let told = world.drill_ends(1)["because"].to_string();
     assert!(told.contains("no transaction after the end of the backup"), "{told}");
 
     archived.tick(2);
@@ -114,12 +102,12 @@ fn wal_that_is_missing_and_an_instant_that_the_archive_does_not_reach_fail_the_d
     archived.tick(2);
     let newest = archived.switch();
     scenario(&world, ", recover_to: {at: '2099-01-01T00:00:00Z'}", TICKS);
-    let told = fails(&world).1["because"].to_string();
+    let told = world.drill_ends(1)["because"].to_string();
     assert!(told.contains("recovery ended before configured recovery target was reached"), "{told}");
 
     fs::remove_file(archived.segment(&lost)).expect("a segment");
     scenario(&world, "", TICKS);
-    let told = fails(&world).1["because"].to_string();
+    let told = world.drill_ends(1)["because"].to_string();
     assert!(told.contains(&newest) && told.contains("did not recover to the end of the archive"), "{told}");
 
     scenario(&world, ", recover_to: {at: '2001-01-01T00:00:00Z'}", TICKS);
@@ -145,13 +133,13 @@ fn damage_in_the_repository_fails_the_drill_in_the_tools_own_words() {
     let sound = fs::read(&file).expect("a segment");
     damage(file.clone());
     scenario(&world, "", TICKS);
-    let told = fails(&world).1["because"].to_string();
+    let told = world.drill_ends(1)["because"].to_string();
     assert!(told.contains("did not recover to the end of the archive") && told.contains("unable to get"), "{told}");
     fs::write(&file, sound).expect("mended");
 
     damage(archived.file("backup", "1259.gz"));
     scenario(&world, ", check: data", TICKS);
-    let (_, record) = fails(&world);
+    let record = world.drill_ends(1);
     let told = observed(&record, "restores");
     assert!(told.contains("pgbackrest restore: ") && told.contains("raised from local-1 protocol"), "{told}");
     assert_eq!(check(&record, "repository")["outcome"], "failed", "pgbackrest verify finds it too");
@@ -165,12 +153,13 @@ fn an_old_backup_a_wrong_passphrase_and_another_stanza_are_told_apart() {
     archived.switch();
     std::thread::sleep(std::time::Duration::from_secs(2));
     scenario(&world, ", max_age: 1s", "[{name: up, probe: {sql: {query: select 1}}, expect: {value: {equals: 1}}}]");
-    let (_, record) = fails(&world);
+    let record = world.drill_ends(1);
     assert_eq!(check(&record, "up")["outcome"], "passed");
     assert!(record["findings"].to_string().contains("backup age"), "{}", record["findings"]);
 
     world.write("passphrase.txt", "another-passphrase-altogether");
-    let (finished, record) = fails(&world);
+    let (finished, record) = world.drill();
+    assert_eq!(finished.code, Some(1), "{}\n{record:#}", finished.stderr);
     assert!(observed(&record, "opens").contains("does not open"), "{record:#}");
     let told = format!("{}{}{}", finished.stdout, finished.stderr, world.newest_journal());
     assert!(!told.contains("another-passphrase") && !told.contains(Archived::PASSPHRASE));
@@ -199,7 +188,7 @@ fn tablespaces_come_back_into_the_scratch_and_not_where_they_are() {
         "",
         "[{name: it is there, probe: {sql: {query: select seven from apart}}, expect: {value: {equals: 7}}}]",
     );
-    passes(&world);
+    world.drill_ends(0);
     assert_eq!(crate::support::files_below(&place), before);
 }
 

@@ -280,19 +280,31 @@ fn an_app_that_sends_mail_calls_a_webhook_and_asks_the_source_database_fails_to_
     nothing_left(&world);
 }
 
+/// A port of this host, and how often somebody came to it.
+fn visited() -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
+    let port = listener.local_addr().expect("an address").port();
+    let visits = Arc::new(AtomicUsize::new(0));
+    let counted = visits.clone();
+    std::thread::spawn(move || listener.incoming().for_each(|_| _ = counted.fetch_add(1, Ordering::Relaxed)));
+    (port, visits)
+}
+
 #[test]
-fn an_app_on_a_throw_away_mariadb_reaches_it_and_neither_of_them_reaches_the_source() {
+fn an_app_on_a_throw_away_mariadb_reaches_it_and_neither_of_them_reaches_anybody_else() {
     let source = Mariadb::start();
     source.sql("CREATE TABLE orders AS SELECT seq AS id FROM seq_1_to_100");
-    let world = World::new();
-    let client = "[mariadb, --batch, --skip-column-names, '${MYSQL_DATABASE}', -e, select count(*) from orders]";
-    let astray = format!(
-        "[sh, -c, 'mariadb --no-defaults --socket={} -e \"select 1\" && echo reached', sh]",
-        source.socket().display()
+    let (world, (port, visits)) = (World::new(), visited());
+    let count = "[mariadb, --batch, --skip-column-names, '${MYSQL_DATABASE}', -e, select count(*) from orders]";
+    let socket = source.socket();
+    let astray = format!("[mariadb, --no-defaults, '--socket={}', -e, select 1]", socket.display());
+    let server = format!(
+        "[mariadb, '${{MYSQL_DATABASE}}', -e, \"INSTALL SONAME 'ha_federatedx'; CREATE TABLE far (id int) ENGINE=FEDERATED CONNECTION='mysql://u@127.0.0.1:{port}/d/t'\"]"
     );
     let checks = format!(
-        "[{{name: the orders are there, probe: {{command: {{argv: {client}}}}}, expect: {{stdout: {{matches: '^100'}}}}}}, \
-          {{name: the source is out of reach, probe: {{command: {{argv: {astray}}}}}, expect: {{exit: {{not: 0}}, stdout: {{equals: ''}}}}}}]"
+        "[{{name: the orders are there, probe: {{command: {{argv: {count}}}}}, expect: {{stdout: {{matches: '^100'}}}}}}, \
+          {{name: the source is out of reach, probe: {{command: {{argv: {astray}}}}}, expect: {{exit: {{not: 0}}, stdout: {{equals: ''}}}}}}, \
+          {{name: the server gets nowhere, probe: {{command: {{argv: {server}}}}}, expect: {{exit: {{not: 0}}}}}}]"
     );
     let from = format!("{{mariadb: {{url: '{}'}}}}", source.url());
     let parts = [("source", from.as_str()), ("scratch", "{mariadb: {}}"), ("checks", checks.as_str())];
@@ -300,6 +312,7 @@ fn an_app_on_a_throw_away_mariadb_reaches_it_and_neither_of_them_reaches_the_sou
     let (finished, record) = world.drill();
     assert_eq!(finished.code, Some(0), "{}\n{record:#}", finished.stderr);
     assert!(isolation(&record).contains("it has no network at all"), "{}", isolation(&record));
+    assert_eq!(visits.load(Ordering::Relaxed), 0, "the server of the restored data left");
     nothing_left(&world);
     world.scenario(&parts);
     let (_, record) = world.drill();
@@ -308,6 +321,7 @@ fn an_app_on_a_throw_away_mariadb_reaches_it_and_neither_of_them_reaches_the_sou
         "failed",
         "without a sandbox it can be reached"
     );
+    assert!(visits.load(Ordering::Relaxed) > 0, "without a sandbox the server reaches whom it likes");
 }
 
 #[test]

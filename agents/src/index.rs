@@ -228,6 +228,30 @@ pub struct Database {
     pub memory_bytes: Option<u64>,
 }
 
+impl Database {
+    /// Takes over the captured definitions of what both have in these classes: servers of other versions word them differently.
+    pub(crate) fn reword(&mut self, captured: &Self, classes: &[&str]) {
+        for class in classes {
+            let (Some(here), Some(there)) = (self.objects.get_mut(*class), captured.objects.get(*class)) else {
+                continue;
+            };
+            for (name, definition) in here {
+                if let Some(captured) = there.get(name) {
+                    definition.clone_from(captured);
+                }
+            }
+        }
+    }
+}
+
+/// A definition in one line, and nothing of it lost.
+pub(crate) fn one_line(text: &str) -> String {
+    if !text.contains(['\n', '\r', '\t']) {
+        return text.into();
+    }
+    text.replace('\\', r"\\").replace('\n', r"\n").replace('\r', r"\r").replace('\t', r"\t")
+}
+
 /// What is known about one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
@@ -243,6 +267,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_definition_of_several_lines_is_told_from_one_with_the_same_words() {
+        assert_ne!(one_line("a\nb"), one_line("a\\nb\r"));
+    }
 
     proptest! {
         #[test]

@@ -1,6 +1,6 @@
 //! Repositories of other backup tools, made by those tools.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -56,10 +56,15 @@ impl<'a> Repository<'a> {
         must(&mut command);
     }
 
-    /// Every file of the repository, with its content and the time of its last change.
+    /// Every file of the repository with its content, and the times of every file and folder: a lock that comes and goes changes
+    /// those of its folder.
     pub fn content(&self) -> BTreeMap<PathBuf, (Vec<u8>, i64, i64)> {
-        let files = files_below(&self.folder()).into_iter();
-        files.map(|path| (path.clone(), state(&path))).collect()
+        let files = files_below(&self.folder());
+        let folders = files.iter().flat_map(|path| path.ancestors().skip(1));
+        let inside = folders.filter(|path| path.starts_with(self.folder())).map(Path::to_owned);
+        let empty = fs::read_dir(self.folder()).expect("a repository").flatten().map(|entry| entry.path());
+        let all: BTreeSet<PathBuf> = files.iter().cloned().chain(inside).chain(empty).collect();
+        all.into_iter().map(|path| (path.clone(), state(&path))).collect()
     }
 
     /// The biggest file that holds data.
@@ -83,5 +88,6 @@ impl<'a> Repository<'a> {
 
 fn state(path: &Path) -> (Vec<u8>, i64, i64) {
     let meta = fs::metadata(path).expect("a file");
-    (fs::read(path).expect("a file"), meta.mtime(), meta.ctime())
+    let bytes = if meta.is_dir() { Vec::new() } else { fs::read(path).expect("a file") };
+    (bytes, meta.mtime() * 1_000_000_000 + meta.mtime_nsec(), meta.ctime() * 1_000_000_000 + meta.ctime_nsec())
 }

@@ -123,6 +123,13 @@ impl World {
         (finished, record)
     }
 
+    /// Runs the scenario, which must end with this exit code; returns the record.
+    pub fn drill_ends(&self, code: i32) -> Value {
+        let (finished, record) = self.drill();
+        assert_eq!(finished.code, Some(code), "{}\n{record:#}", finished.stderr);
+        record
+    }
+
     /// Starts the scenario and leaves it running, in a process group of its own.
     pub fn start(&self) -> Child {
         let mut command = self.command(&["run", "scenario.yaml", "--quiet"]);

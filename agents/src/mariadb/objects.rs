@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::counters::at;
 use super::session::Session;
 use super::shape::Shape;
-use super::text::{identifier, literal, one_line};
+use super::text::{identifier, literal};
 use super::{canary, counters};
+use crate::index::one_line;
 use crate::restless::TABLE;
 use crate::{Error, Result};
 

@@ -10,14 +10,6 @@ pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', r"\\").replace('\'', "''"))
 }
 
-/// One line, and nothing lost.
-pub(super) fn one_line(text: &str) -> String {
-    if !text.contains(['\n', '\r', '\t']) {
-        return text.into();
-    }
-    text.replace('\\', r"\\").replace('\n', r"\n").replace('\r', r"\r").replace('\t', r"\t")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -26,10 +18,5 @@ mod tests {
     fn nothing_in_a_name_or_a_text_ends_it() {
         assert_eq!(identifier("a`b"), "`a``b`");
         assert_eq!(literal(r"it's \"), r"'it''s \\'");
-    }
-
-    #[test]
-    fn a_definition_of_several_lines_is_told_from_one_with_the_same_words() {
-        assert_ne!(one_line("a\nb"), one_line("a\\nb\r"));
     }
 }

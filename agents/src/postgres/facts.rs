@@ -138,16 +138,7 @@ pub(crate) fn worded_differently(captured: &Database, version: &str) -> bool {
 
 /// Takes the captured text of what both sides have and only name differently, one being of another major than the other.
 pub(crate) fn reword(observed: &mut Database, captured: &Database) {
-    for class in WORDED_BY_VERSION {
-        let (Some(here), Some(there)) = (observed.objects.get_mut(class), captured.objects.get(class)) else {
-            continue;
-        };
-        for (name, definition) in here {
-            if let Some(captured) = there.get(name) {
-                definition.clone_from(captured);
-            }
-        }
-    }
+    observed.reword(captured, &WORDED_BY_VERSION);
 }
 
 /// The classes that [`reword`] touches, for a note.

@@ -7,6 +7,7 @@ use tokio_postgres::{Client, Row};
 
 use super::connection::wrong;
 use super::{canary, catalog};
+use crate::index::one_line;
 use crate::{Database, Result};
 
 /// Which part of a database is looked at.
@@ -46,18 +47,14 @@ impl Scope {
         let (_, question) =
             catalog::CLASSES.into_iter().find(|(name, _)| *name == class).expect("a class of the catalog");
         let rows = self.ask(client, &format!("listing objects of class {class}"), question).await?;
-        let definition = |row: &Row| row.get::<_, Option<&str>>(1).map_or_else(String::new, one_line);
+        let definition = |row: &Row| row.get::<_, Option<&str>>(1).map_or_else(String::new, worded);
         Ok(rows.iter().map(|row| (row.get(0), definition(row))).collect())
     }
 }
 
-/// One line, and nothing lost.
-fn one_line(text: &str) -> String {
-    let text = text.trim_end();
-    if !text.contains(['\n', '\r', '\t']) {
-        return text.into();
-    }
-    text.replace('\\', r"\\").replace('\n', r"\n").replace('\r', r"\r").replace('\t', r"\t")
+/// A definition as the server words it, in one line.
+fn worded(text: &str) -> String {
+    one_line(text.trim_end())
 }
 
 #[cfg(test)]
@@ -66,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_definition_of_several_lines_is_told_from_one_with_the_same_words() {
-        assert_eq!(one_line("a b\n"), "a b");
-        assert_eq!(one_line("a\nb\\n"), "a\\nb\\\\n");
+        assert_eq!(worded("a b\n"), "a b");
+        assert_eq!(worded("a\nb\\n"), "a\\nb\\\\n");
     }
 }

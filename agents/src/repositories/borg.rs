@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::NOTES;
 use super::listed::{Listed, below};
-use super::tool::{Tool, Variables, failed, located, unreadable};
+use super::tool::{Tool, Variables, failed, hindered, located, unreadable};
 use crate::process::{Ended, Program};
 use crate::{
     Account, Adopted, Context, Described, Entry, EntryKind, Error, Format, Identity, Kind, Repository, Restored,
@@ -124,10 +124,11 @@ impl BorgRepository {
         let args = if whole { ["extract", "--bypass-lock", "--dry-run"] } else { ["list", "--bypass-lock", "--short"] };
         let program = program(&self.tool, cx)?.args(args).arg(format!("::{archive}"));
         let ended = self.tool.work(cx, program).await?;
-        match (ended.status.success(), complaints(&ended)) {
-            (false, said) if said.is_empty() => Err(failed(&ended, Kind::Corrupt)),
-            (_, said) => Ok(said.into_iter().map(|line| format!("{archive}: {line}")).collect()),
+        let said = complaints(&ended);
+        if !ended.status.success() && (said.is_empty() || hindered(&ended).is_some()) {
+            return Err(failed(&ended, Kind::Corrupt));
         }
+        Ok(said.into_iter().map(|line| format!("{archive}: {line}")).collect())
     }
 }
 

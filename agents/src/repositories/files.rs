@@ -24,6 +24,8 @@ use crate::{
 
 /// Parts of a file that wait to be unpacked.
 const WAITING: usize = 2;
+/// The end of the name of a file with a digest.
+const DIGEST: &str = ".sha256";
 /// A line of `sha256sum` is not longer than this.
 const LINE_BYTES: u64 = 8 << 10;
 
@@ -77,7 +79,7 @@ impl FilesRepository {
         if !self.source.sha256 {
             return Ok(None);
         }
-        let beside = format!("{path}.sha256");
+        let beside = format!("{path}{DIGEST}");
         let Some(bytes) = self.place(cx).small_file(&beside, LINE_BYTES).await? else {
             return Err(Error::new(Kind::Corrupt, format!("{beside} is missing")));
         };
@@ -142,8 +144,10 @@ impl Repository for FilesRepository {
     }
 
     async fn backups(&self, cx: &Context) -> Result<Vec<Adopted>> {
-        let files = self.place(cx).files_matching(&self.matching).await?.into_iter();
-        let mut backups = files.map(|file| self.adopted(file)).collect::<Result<Vec<_>>>()?;
+        let mut files = self.place(cx).files_matching(&self.matching).await?;
+        // A wide glob matches the digests too, and they are the newest.
+        files.retain(|file| !(self.source.sha256 && file.path.ends_with(DIGEST)));
+        let mut backups = files.into_iter().map(|file| self.adopted(file)).collect::<Result<Vec<_>>>()?;
         backups.sort_by(|a, b| (a.taken_at, &a.id).cmp(&(b.taken_at, &b.id)));
         Ok(backups)
     }

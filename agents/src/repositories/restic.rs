@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::listed::{Listed, below};
-use super::tool::{Tool, Variables, failed, located, unreadable};
+use super::tool::{Tool, Variables, failed, hindered, located, unreadable};
 use crate::process::{Ended, Program};
 use crate::{
     Account, Adopted, Context, Described, Entry, EntryKind, Error, Format, Identity, Kind, PathText, Repository,
@@ -168,13 +168,7 @@ impl Repository for ResticRepository {
         };
         let program = program(&self.tool, cx)?.args(args);
         let ended = self.tool.work(cx, program).await?;
-        let complaints = match ended.status.success() {
-            true => Vec::new(),
-            false => complaints(&ended.stderr),
-        };
-        if !ended.status.success() && complaints.is_empty() {
-            return Err(failed(&ended, Kind::Corrupt));
-        }
+        let complaints = complaints(&ended, Kind::Corrupt)?;
         Ok(Some(Verification { command: format!("restic {}", args.join(" ")), complaints }))
     }
 }
@@ -198,26 +192,26 @@ impl Restorer for Restore {
     async fn restore_into(&self, cx: &Context, folder: &Path, _: &Account) -> Result<Restored> {
         let program = program(&self.tool, cx)?.args(["restore", &self.id, "--verify", "--target"]);
         let ended = self.tool.work(cx, program.arg(folder)).await?;
-        let complaints = complaints(&ended.stderr);
-        if !ended.status.success() && complaints.is_empty() {
-            return Err(failed(&ended, Kind::Unrestorable));
-        }
-        if complaints.iter().any(|line| line.contains("no space left on device")) {
-            return Err(failed(&ended, Kind::Exhausted));
-        }
-        Ok(Restored { complaints, notes: Vec::new() })
+        Ok(Restored { complaints: complaints(&ended, Kind::Unrestorable)?, notes: Vec::new() })
     }
 }
 
-/// The lines that are about single paths or packs. The last one, a count of them, says nothing new.
-fn complaints(stderr: &[String]) -> Vec<String> {
-    let about_one = |line: &&String| {
-        let line = line.trim_start();
+/// The lines that are about single paths or packs, nothing where it exited with 0. The last one, a count of them, says nothing new.
+///
+/// # Errors
+/// Of this kind where it failed and named none; [`Kind::Unavailable`], [`Kind::Exhausted`].
+fn complaints(ended: &Ended, failure: Kind) -> Result<Vec<String>> {
+    if ended.status.success() {
+        return Ok(Vec::new());
+    }
+    let about_one = |line: &&str| {
         ["ignoring error for ", "error for ", "error: ", "pack ", "unable to "]
             .iter()
             .any(|sign| line.starts_with(sign))
     };
-    stderr.iter().filter(about_one).map(|line| line.trim().to_owned()).collect()
+    let lines = ended.stderr.iter().map(|line| line.trim()).filter(about_one);
+    let said: Vec<String> = lines.map(str::to_owned).collect();
+    if said.is_empty() || hindered(ended).is_some() { Err(failed(ended, failure)) } else { Ok(said) }
 }
 
 /// What restic says when it doesn't open a repository.

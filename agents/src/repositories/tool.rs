@@ -134,17 +134,19 @@ impl Tool {
     }
 }
 
-/// The error of a tool that did not do what it was asked: of this kind, unless it could not reach its repository.
+/// The error of a tool that did not do what it was asked: of this kind, unless that says nothing about its repository.
 pub(super) fn failed(ended: &Ended, otherwise: Kind) -> Error {
+    ended.success(hindered(ended).unwrap_or(otherwise)).expect_err("who calls has seen that it failed")
+}
+
+/// What kept a tool from its work, where that says nothing about its repository: it could not be reached, or there is no room here.
+pub(super) fn hindered(ended: &Ended) -> Option<Kind> {
     let told = ended.stderr.join("\n").to_lowercase();
-    let kind = if UNREACHED.iter().any(|sign| told.contains(sign)) {
-        Kind::Unavailable
-    } else if told.contains("no space left on device") {
-        Kind::Exhausted
+    if UNREACHED.iter().any(|sign| told.contains(sign)) {
+        Some(Kind::Unavailable)
     } else {
-        otherwise
-    };
-    ended.success(kind).expect_err("it failed")
+        told.contains("no space left on device").then_some(Kind::Exhausted)
+    }
 }
 
 /// An answer that is not what the tool gave to those who wrote this down.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use drill_agents::{Described, Environment, Error, Recovered, Repository, Restored, Supply};
 use drill_reports::{Assurance, Backup, CheckResult, Event, Outcome, Phase, Segments};
 
-use super::results::{blamed, judged, passed};
+use super::results::{blamed, intact, judged, opens, passed};
 use super::{Engine, Stop};
 use crate::plan::{Adoption, Pick};
 use crate::selection::Chosen;
@@ -70,27 +70,20 @@ pub(super) async fn restore(
     let restored = restored.map_err(|error| blamed(engine, engine.with_room(error)))?;
     let took = cx.clock.elapsed() - began;
     engine.timed(Phase::Load, took)?;
-    vouched(engine, found, took)?;
+    vouched(engine, found, &restored, took)?;
     recovered(engine, environment)?;
     Ok((restored, took))
 }
 
-/// What was proved below the restore by the tool.
-fn vouched(engine: &Engine<'_>, found: &Found<'_>, took: Duration) -> Result<(), Stop> {
+/// What the tool proved below the restore. Where it complained, what it read was not as it was stored.
+fn vouched(engine: &Engine<'_>, found: &Found<'_>, restored: &Restored, took: Duration) -> Result<(), Stop> {
     let vouched = &found.described.vouched;
-    let intact = (
-        &vouched.intact,
-        "stored-bytes",
-        "The bytes in the repository are those that were stored",
-        Assurance::BytesIntact,
-    );
-    let opened = (&vouched.opened, "opens", "The repository opens", Assurance::Decrypts);
-    for (told, id, title, level) in [intact, opened] {
-        if let Some(told) = told {
-            let check = passed(id, title, level, "the tool reads all of the backup without an error");
-            let check = CheckResult { observed: told.clone(), secs: took.as_secs_f64(), ..check };
-            engine.journal.append(Event::Checked(Box::new(check)))?;
-        }
+    let is_whole = restored.complaints.is_empty();
+    let intact = vouched.intact.iter().filter(|_| is_whole).map(|told| (intact(engine), told));
+    let opened = vouched.opened.iter().map(|told| (opens(engine), told));
+    for (check, told) in intact.chain(opened) {
+        let check = CheckResult { observed: told.clone(), secs: took.as_secs_f64(), ..check };
+        engine.journal.append(Event::Checked(Box::new(check)))?;
     }
     Ok(())
 }

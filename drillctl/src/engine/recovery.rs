@@ -123,9 +123,9 @@ fn proved(engine: &Engine<'_>, located: &Located, secs: f64) -> Result<(), Failu
     let intact = CheckResult {
         observed: format!("{count}, {sealed}, and the index, each with its recorded SHA-256"),
         secs,
-        ..intact()
+        ..intact(engine)
     };
-    let opens = CheckResult { observed: format!("opened with {}", located.opened_with()), secs, ..opens() };
+    let opens = CheckResult { observed: format!("opened with {}", located.opened_with()), secs, ..opens(engine) };
     engine.journal.append(Event::Checked(Box::new(intact)))?;
     engine.journal.append(Event::Checked(Box::new(opens)))
 }

@@ -7,16 +7,19 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::{Engine, Stop};
+use crate::plan::Origin;
 
 /// Differences that are kept in the record; all are counted.
 const KEPT: usize = 100;
+/// What is expected of a backup that another tool keeps.
+const WHOLE: &str = "all of the backup is read without an error";
 
 /// An error that says something about the backup is a failed check at the level that it denies, after which there is nothing to
 /// go on with; any other leaves the drill without an answer.
 pub(super) fn blamed(engine: &Engine<'_>, error: Error) -> Stop {
     let denied = match error.kind() {
-        Kind::Corrupt => intact(),
-        Kind::WrongKey => opens(),
+        Kind::Corrupt => intact(engine),
+        Kind::WrongKey => opens(engine),
         Kind::Unrestorable => restores(),
         _ => return Stop::Error(error),
     };
@@ -27,16 +30,25 @@ pub(super) fn blamed(engine: &Engine<'_>, error: Error) -> Stop {
     }
 }
 
-/// The check of the bytes in the vault, passed.
-pub(super) fn intact() -> CheckResult {
-    let (title, expected) =
-        ("The vault returns the bytes that were stored", "every sealed file has its recorded SHA-256");
-    passed("sealed-bytes", title, Assurance::BytesIntact, expected)
+/// The check of the bytes in the vault, or where another tool keeps them, passed.
+pub(super) fn intact(engine: &Engine<'_>) -> CheckResult {
+    let (id, title, expected) = match engine.plan.origin {
+        Origin::Own(_) => (
+            "sealed-bytes",
+            "The vault returns the bytes that were stored",
+            "every sealed file has its recorded SHA-256",
+        ),
+        Origin::Adopted(_) => ("stored-bytes", "The bytes in the repository are those that were stored", WHOLE),
+    };
+    passed(id, title, Assurance::BytesIntact, expected)
 }
 
 /// The check of the keys, passed.
-pub(super) fn opens() -> CheckResult {
-    let (title, expected) = ("An identity of the scenario opens the snapshot", "every sealed file opens");
+pub(super) fn opens(engine: &Engine<'_>) -> CheckResult {
+    let (title, expected) = match engine.plan.origin {
+        Origin::Own(_) => ("An identity of the scenario opens the snapshot", "every sealed file opens"),
+        Origin::Adopted(_) => ("The repository opens", WHOLE),
+    };
     passed("opens", title, Assurance::Decrypts, expected)
 }
 

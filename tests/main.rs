@@ -22,4 +22,5 @@ mod sandbox;
 mod secrets;
 mod sqlite;
 mod support;
+mod systems;
 mod vaults;

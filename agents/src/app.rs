@@ -6,7 +6,6 @@ mod log;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +19,7 @@ use tokio::task::JoinSet;
 use self::log::Log;
 use crate::probes::{Outfit, Seen, Start, Within, observe, until};
 use crate::process::{Running, each_line, how, stop_carrying};
-use crate::{Context, Environment, Error, Kind, Result, Secrets};
+use crate::{Error, Kind, Result, Secrets};
 
 /// Name of the variable that tells the app's processes from others of the run.
 const MARK: &str = "DRILLCTL_APP";
@@ -29,7 +28,6 @@ const MARK: &str = "DRILLCTL_APP";
 pub struct RunningApp {
     running: Running,
     ready: Ready,
-    facts: BTreeMap<String, String>,
     run: String,
     began: Duration,
     log: Arc<Mutex<Log>>,
@@ -56,14 +54,15 @@ pub fn free_port() -> Result<u16> {
 }
 
 impl RunningApp {
-    /// Starts it. `facts` are all of the environment's, with `DRILL_ROOT`, `DRILL_RUN` and `DRILL_PORT`.
+    /// Starts it.
     ///
     /// # Errors
     /// [`Kind::Unrestorable`] if its program or folder should be in the restored data and is not; [`Kind::Config`] for a program of the
     /// host, a fact or a secret that isn't there.
-    pub fn start(app: &App, cx: &Context, env: &dyn Environment, facts: &BTreeMap<String, String>) -> Result<Self> {
+    pub fn start(app: &App, within: Within<'_>) -> Result<Self> {
+        let cx = within.cx;
         let outfit = Outfit { argv: &app.argv, folder: app.folder.as_deref(), env: &app.env, secrets: &app.secrets };
-        let program = match outfit.program(Within { cx, env, facts })? {
+        let program = match outfit.program(within)? {
             Start::Ready(program) => program.env(MARK, &cx.run),
             Start::Absent(why) => return Err(Error::new(Kind::Unrestorable, why)),
         };
@@ -75,22 +74,17 @@ impl RunningApp {
             readers.spawn(keep(stdout, log.clone(), cx.secrets.clone()));
             readers.spawn(keep(stderr, log.clone(), cx.secrets.clone()));
         }
-        Ok(Self { running, ready: app.ready.clone(), facts: facts.clone(), run: cx.run.clone(), began, log, readers })
+        Ok(Self { running, ready: app.ready.clone(), run: cx.run.clone(), began, log, readers })
     }
 
     /// Looks until the app is ready, it has ended, or the time for it is over. That it doesn't get ready is data, not an error.
     ///
     /// # Errors
     /// Only if its state could not be looked at; see [`crate::probes`].
-    pub async fn ready(
-        &mut self,
-        cx: &Context,
-        env: &dyn Environment,
-        failure_instant: Timestamp,
-    ) -> Result<Readiness> {
-        let Self { running, ready, facts, began, .. } = self;
+    pub async fn ready(&mut self, within: Within<'_>, failure_instant: Timestamp) -> Result<Readiness> {
+        let (cx, Self { running, ready, began, .. }) = (within.cx, &mut *self);
         let answer = until(cx, ready.within.duration(), async || {
-            let seen = observe(&ready.probe, cx, env, facts).await?;
+            let seen = observe(&ready.probe, within).await?;
             // Only now: an answer counts if the app still runs after it, else somebody else gave it.
             if let Some(status) = running.has_ended() {
                 return Ok(ControlFlow::Break(Err(format!("{} {}", running.name(), how(status)))));

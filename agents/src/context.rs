@@ -15,6 +15,8 @@ use crate::{Clock, Error, Kind, Limits, Result, Sandbox, Secrets};
 pub struct Context {
     /// Run id; the ownership mark of everything that is made.
     pub run: String,
+    /// The system that is acted on, where a run has several; nothing for the scenario's own. Each has its own places.
+    pub system: Option<String>,
     /// The run's own folder.
     pub folder: PathBuf,
     /// The one clock.
@@ -46,6 +48,7 @@ impl Context {
     pub fn new(run: impl Into<String>, folder: &Path, clock: Clock, secrets: Arc<Secrets>) -> Self {
         Self {
             run: run.into(),
+            system: None,
             folder: folder.into(),
             clock,
             cancel: CancellationToken::new(),
@@ -65,6 +68,12 @@ impl Context {
     #[must_use]
     pub fn limited(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same, to act on another system of the run. It has timings of its own.
+    #[must_use]
+    pub fn of_system(&self, system: Option<&str>) -> Self {
+        Self { system: system.map(str::to_owned), timings: Arc::default(), ..self.clone() }
     }
 
     /// The same, for a run with a sandbox of these rules, if there are any.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use drill_scenarios::{Level, Newest};
 use jiff::Timestamp;
 
-use crate::{CanarySeen, Context, Error, Identity, Index, Kind, Note, OpenReader, Restorer, Result};
+use crate::{Answer, CanarySeen, Context, Error, Identity, Index, Kind, Note, OpenReader, Restorer, Result, Rows};
 
 /// A throw-away place that was made.
 #[async_trait]
@@ -78,8 +78,13 @@ pub trait Environment: Send + Sync {
     /// The canary of this run, if it came back.
     async fn canary(&self, cx: &Context) -> Result<Option<CanarySeen>>;
 
-    /// Runs a query for a probe: column names, and rows of text or NULL. `database` is a SQLite file below the root.
-    async fn query(&self, cx: &Context, sql: &str, database: Option<&Path>) -> Result<Rows>;
+    /// Runs a query for a probe, and tells its answer row by row. `database` is a SQLite file below the root.
+    async fn ask(&self, cx: &Context, sql: &str, database: Option<&Path>, answer: Answer) -> Result<()>;
+
+    /// The beginning of the answer of a query.
+    async fn query(&self, cx: &Context, sql: &str, database: Option<&Path>) -> Result<Rows> {
+        Rows::of(|answer| self.ask(cx, sql, database, answer)).await
+    }
 }
 
 /// Something that a host lacks, which says nothing about the backup.
@@ -102,8 +107,6 @@ pub struct Restored {
     pub notes: Vec<Note>,
 }
 
-/// Rows of an answer that are kept.
-pub(crate) const MOST_ROWS: u64 = 1000;
 /// How far a server recovered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovered {
@@ -113,15 +116,4 @@ pub struct Recovered {
     pub reached: String,
     /// When the last transaction was made that it replayed.
     pub last: Option<Timestamp>,
-}
-
-/// The answer of a query.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rows {
-    /// Names of the columns.
-    pub columns: Vec<String>,
-    /// The first thousand rows.
-    pub rows: Vec<Vec<Option<String>>>,
-    /// How many rows there are.
-    pub count: u64,
 }

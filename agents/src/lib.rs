@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests start programs and wait as they need"))]
 
 mod account;
+mod answer;
 mod app;
 mod buffers;
 mod canary;
@@ -49,6 +50,7 @@ mod trial;
 mod vault;
 
 pub use account::Account;
+pub use answer::{Answer, Heard, Row, Rows, Told};
 pub use app::{Readiness, RunningApp, free_port};
 pub use buffers::SEGMENT_BYTES;
 pub use canary::{Canary, CanarySeen};
@@ -56,7 +58,7 @@ pub use clock::Clock;
 pub use context::{Context, Progress, Timings};
 pub use difference::differences;
 pub use digest::Sha256;
-pub use environment::{Environment, Lack, Recovered, Restored, Rows};
+pub use environment::{Environment, Lack, Recovered, Restored};
 pub use error::{Error, Kind, Result};
 pub use fetch::fetch;
 pub use fingerprint::Fingerprint;

@@ -1,11 +1,11 @@
 //! Where an environment is, before it is made.
 
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Account, Context, Error, Mark, Removal, Result};
+use crate::{Account, Context, Error, Identity, Kind, Mark, Removal, Result};
 
 /// Where sockets are: the path of a socket must be shorter than 108 bytes.
 const SOCKETS: &str = "/tmp";
@@ -25,14 +25,15 @@ pub struct Place {
 impl Place {
     /// The folder that the scenario gives, relative to its own; or one in the run's.
     pub(crate) fn given_or_in_run(given: Option<&Path>, cx: &Context) -> Self {
-        let folder = given.map_or_else(|| cx.folder.join("scratch"), |path| cx.secrets.base().join(path));
+        let folder =
+            given.map_or_else(|| cx.folder.join(of_system("scratch", cx)), |path| cx.secrets.base().join(path));
         Self { folder, also: Vec::new() }
     }
 
     /// The same for a throw-away server that runs as this account, with a folder for its socket.
     pub(crate) fn of_server(given: Option<&Path>, cx: &Context, account: Result<Account>) -> Self {
         let mut place = Self::given_or_in_run(given, cx);
-        let name = format!("drillctl-{}", short(&cx.run));
+        let name = of_system(&format!("drillctl-{}", short(&cx.run)), cx);
         let closed = account.is_ok_and(|account| account.barrier(&place.folder).is_some());
         if given.is_none() && closed {
             place.folder = Path::new(ELSEWHERE).join(&name);
@@ -78,6 +79,25 @@ impl Place {
         Ok(())
     }
 
+    /// Refuses a place that is a source or lies in it, whatever it is called. It can't contain the source, since it is empty.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Refused`]; I/O errors.
+    pub fn must_be_apart_from(&self, source: &Identity) -> Result<()> {
+        let wrong = |cause| Error::io("looking at scratch folder", self.folder.display(), cause);
+        let there = self.folder.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("."));
+        let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+        for ancestor in there.canonicalize().map_err(wrong)?.ancestors() {
+            let meta = std::fs::metadata(ancestor).map_err(wrong)?;
+            let same = |name: &str, value: u64| source.values.get(name).is_some_and(|told| *told == value.to_string());
+            if same("device", meta.dev()) && same("inode", meta.ino()) {
+                let message = format!("scratch folder {} is the source or lies in it", self.folder.display());
+                return Err(Error::new(Kind::Refused, message).hint("Name a place outside of the source in `scratch`."));
+            }
+        }
+        Ok(())
+    }
+
     /// Removes every folder of it that carries the mark of this run.
     ///
     /// # Errors
@@ -88,6 +108,14 @@ impl Place {
         let removed: Vec<Result<Removal>> = folders.map(|folder| mark.remove_folder(folder)).collect();
         let removed: Result<Vec<Removal>> = removed.into_iter().collect();
         Ok(if removed?.contains(&Removal::Removed) { Removal::Removed } else { Removal::Absent })
+    }
+}
+
+/// A name that no other system of the run has.
+fn of_system(name: &str, cx: &Context) -> String {
+    match &cx.system {
+        Some(system) => format!("{name}-{system}"),
+        None => name.to_owned(),
     }
 }
 

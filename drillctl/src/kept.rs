@@ -7,41 +7,50 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use drill_agents::process::{self, Program};
-use drill_agents::{Place, free_port, scratches};
+use drill_agents::{Awake, Context, Place, Scratch, scratches};
 use drill_reports::{Entry, Event, Lease, Room};
+use drill_scenarios::Scenario;
 use jiff::Timestamp;
 
 use crate::failure::Failure;
 use crate::store::{RunFolder, RunLock, Store};
-use crate::sweep;
+use crate::{room, sweep};
 
-/// An environment that stays.
+/// The environments of a run that stay.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
     /// Whose.
     pub(crate) folder: RunFolder,
     /// Name of the scenario.
     pub(crate) scenario: String,
-    /// Where it is.
-    pub(crate) place: Place,
-    /// Until when it stays at least.
-    pub(crate) until: Timestamp,
+    /// One a system, the scenario's own first. Never empty.
+    environments: Vec<Environment>,
+}
+
+/// One that stays.
+#[derive(Debug, Clone)]
+struct Environment {
+    system: Option<String>,
+    place: Place,
+    until: Timestamp,
     room: Room,
 }
 
 impl Kept {
-    /// That of this run, if it keeps one.
+    /// Those of this run, if it keeps any.
     pub(crate) fn of(folder: RunFolder) -> Result<Option<Self>, Failure> {
         let entries = folder.entries()?;
-        let Some((lease, until, room)) = prolonged(&entries) else { return Ok(None) };
-        let wrong =
-            |cause| Failure::errored(format!("lease {} of run {} can't be read: {cause}", lease.id, folder.run));
-        let place = serde_json::from_value(lease.spec.clone()).map_err(wrong)?;
+        let mut environments =
+            prolonged(&entries).map(|kept| Environment::of(kept, &folder)).collect::<Result<Vec<_>, _>>()?;
+        if environments.is_empty() {
+            return Ok(None);
+        }
+        environments.sort_by(|one, other| one.system.cmp(&other.system));
         let scenario = match entries.first().map(|entry| &entry.event) {
             Some(Event::RunStarted(start)) => start.scenario.name.clone(),
             _ => String::new(),
         };
-        Ok(Some(Self { scenario, place, until, room: room.clone(), folder }))
+        Ok(Some(Self { scenario, environments, folder }))
     }
 
     /// Every one, that of the newest run first, and what could not be read.
@@ -56,9 +65,23 @@ impl Kept {
         Ok((all, unreadable))
     }
 
+    fn own(&self) -> &Environment {
+        self.environments.first().expect("there is one, or nothing is kept")
+    }
+
+    /// Until when they stay at least.
+    pub(crate) fn until(&self) -> Timestamp {
+        self.environments.iter().map(|environment| environment.until).min().expect("there is one, or nothing is kept")
+    }
+
+    /// Folder of the first.
+    pub(crate) fn place(&self) -> &Path {
+        &self.own().place.folder
+    }
+
     /// Bytes on the disk, as far as they can be seen.
     pub(crate) fn bytes(&self) -> u64 {
-        bytes_below(&self.place.folder)
+        self.environments.iter().map(|environment| bytes_below(&environment.place.folder)).sum()
     }
 
     /// Holds the run, so that nobody else enters or removes it meanwhile.
@@ -69,8 +92,8 @@ impl Kept {
         })
     }
 
-    /// Runs a program in it, with what runs in it started for as long; whatever it leaves running is stopped then. Returns how the program ended.
-    /// It is given up when `ended` is.
+    /// Runs a program in them, with what runs in them started for as long; whatever it leaves running is stopped then. Returns how the
+    /// program ended. It is given up when `ended` is.
     pub(crate) async fn enter(
         &self,
         argv: &[String],
@@ -78,48 +101,73 @@ impl Kept {
         ended: impl Future<Output = &'static str>,
     ) -> Result<ExitStatus, Failure> {
         let (scenario, cx) = sweep::begun_with(&self.folder, &self.folder.record()?)?;
-        let scratch = scratches::open(&scenario.scratch, &scenario.verify)?;
-        let awake = scratch.wake(&cx, &self.place, &self.room.facts).await?;
+        let rooms = self.environments.iter().map(|environment| (environment.system.as_deref(), &environment.room));
+        let facts = room::facts(rooms, &self.folder.run)?;
+        let mut awake = Vec::new();
+        for environment in &self.environments {
+            awake.push(environment.wake(&scenario, &cx).await?);
+        }
         let (program, arguments) = argv.split_first().expect("there is a program to run");
-        let facts = self.facts()?;
-        let program = Program::new(program).args(arguments).folder(Path::new(&self.room.root));
+        let program = Program::new(program).args(arguments).folder(&self.root());
         let program = env.into_iter().chain(facts).fold(program, |program, (name, value)| program.env(name, value));
         let left = tokio::select! {
             left = program.run_in_front(&cx) => left.map_err(Failure::from),
             by = ended => Err(Failure::interrupted(by)),
         };
         drop(awake);
-        scratch.rest(&cx, &self.place).await?;
+        for environment in &self.environments {
+            environment.rest(&scenario, &cx).await?;
+        }
         process::stop_marked(&cx.run).await?;
         left
     }
 
-    fn facts(&self) -> Result<BTreeMap<String, String>, Failure> {
-        let mut facts = self.room.facts.clone();
-        facts.insert("DRILL_ROOT".into(), self.room.root.clone());
-        facts.insert("DRILL_RUN".into(), self.folder.run.clone());
-        facts.insert("DRILL_PORT".into(), free_port()?.to_string());
-        Ok(facts)
-    }
-
     /// Folder of the restored data.
     pub(crate) fn root(&self) -> PathBuf {
-        PathBuf::from(&self.room.root)
+        PathBuf::from(&self.own().room.root)
     }
 }
 
-/// The lease that was prolonged and has not ended.
-fn prolonged(entries: &[Entry]) -> Option<(&Lease, Timestamp, &Room)> {
-    let (id, until, room) = entries.iter().rev().find_map(|entry| match &entry.event {
-        Event::LeaseProlonged { id, until, room } => Some((id, *until, room)),
+impl Environment {
+    fn of((lease, until, room): (&Lease, Timestamp, &Room), folder: &RunFolder) -> Result<Self, Failure> {
+        let wrong =
+            |cause| Failure::errored(format!("lease {} of run {} can't be read: {cause}", lease.id, folder.run));
+        let place = serde_json::from_value(lease.spec.clone()).map_err(wrong)?;
+        Ok(Self { system: lease.system.clone(), place, until, room: room.clone() })
+    }
+
+    fn scratch(&self, scenario: &Scenario) -> Result<Box<dyn Scratch>, Failure> {
+        let missing = || Failure::errored("the scenario has no such system any more");
+        let system = scenario.system(self.system.as_deref()).ok_or_else(missing)?;
+        Ok(scratches::open(system.scratch, &scenario.verify)?)
+    }
+
+    async fn wake(&self, scenario: &Scenario, cx: &Context) -> Result<Awake, Failure> {
+        let cx = cx.of_system(self.system.as_deref());
+        Ok(self.scratch(scenario)?.wake(&cx, &self.place, &self.room.facts).await?)
+    }
+
+    async fn rest(&self, scenario: &Scenario, cx: &Context) -> Result<(), Failure> {
+        let cx = cx.of_system(self.system.as_deref());
+        Ok(self.scratch(scenario)?.rest(&cx, &self.place).await?)
+    }
+}
+
+/// The leases that were prolonged and have not ended.
+fn prolonged(entries: &[Entry]) -> impl Iterator<Item = (&Lease, Timestamp, &Room)> {
+    let ended = |id: &String| {
+        entries.iter().any(|entry| matches!(&entry.event, Event::LeaseEnded { id: over, .. } if over == id))
+    };
+    let lease = |wanted: &String| {
+        entries.iter().find_map(|entry| match &entry.event {
+            Event::LeaseTaken { lease } if lease.id == *wanted => Some(lease),
+            _ => None,
+        })
+    };
+    entries.iter().filter_map(move |entry| match &entry.event {
+        Event::LeaseProlonged { id, until, room } if !ended(id) => Some((lease(id)?, *until, room)),
         _ => None,
-    })?;
-    let ended = entries.iter().any(|entry| matches!(&entry.event, Event::LeaseEnded { id: over, .. } if over == id));
-    let lease = entries.iter().find_map(|entry| match &entry.event {
-        Event::LeaseTaken { lease } if lease.id == *id => Some(lease),
-        _ => None,
-    })?;
-    (!ended).then_some((lease, until, room))
+    })
 }
 
 /// What a program's end is as the end of drillctl: as a shell tells it.

@@ -13,6 +13,8 @@ mod monitor;
 mod plan;
 mod publish;
 mod reservation;
+mod room;
+mod scenario_file;
 mod selection;
 mod space;
 mod store;

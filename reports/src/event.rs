@@ -91,6 +91,9 @@ pub enum Event {
     OpenedWith {
         /// The recipient's fingerprint or public key.
         identity: String,
+        /// The system that it is of; absent for the scenario's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        system: Option<String>,
     },
     /// The restored service answers (or, without an app, the restored data is there).
     ServiceOk {
@@ -173,6 +176,9 @@ pub enum StageEnd {
 pub struct Lease {
     /// Unique in the run.
     pub id: String,
+    /// The system that it is of; absent for the scenario's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     /// Which kind of thing: `snapshot`, `canary`, `environment`, `sandbox`, `process`.
     pub kind: String,
     /// One line for people.
@@ -226,6 +232,23 @@ pub struct RunStarted {
     pub kinds: BTreeMap<String, String>,
     /// Identity of the source, as the system itself tells it.
     pub source: Identity,
+    /// Systems that are backed up and restored with it, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<SystemFacts>,
+}
+
+/// A system that is backed up and restored with the scenario's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemFacts {
+    /// What it is called in the scenario.
+    pub name: String,
+    /// Kinds of source, vault and scratch.
+    pub kinds: BTreeMap<String, String>,
+    /// Identity of the source.
+    pub source: Identity,
+    /// How old the newest of the backups that another tool takes may be, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_secs: Option<u64>,
 }
 
 /// The scenario that a run executes.
@@ -342,6 +365,9 @@ pub struct Identity {
 pub struct Backup {
     /// Snapshot id.
     pub snapshot: String,
+    /// The system that it is of; absent for the scenario's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     /// Where it rests: the vault in words, without credentials.
     pub location: String,
     /// The instant that the content is consistent at.
@@ -391,6 +417,9 @@ pub struct Segments {
 /// What came back in numbers, for later runs to be held against.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
+    /// The system that it is of; absent for the scenario's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     /// Rows by the name of the table (`public.orders`), with the database before it where there may be several; the first thousand by
     /// name.
     pub tables: BTreeMap<String, u64>,
@@ -410,6 +439,9 @@ pub struct Counts {
 pub struct EnvironmentFacts {
     /// Kind of scratch.
     pub kind: String,
+    /// The system that it is of; absent for the scenario's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     /// Its own identity, which differs from the source's.
     pub identity: Identity,
     /// How it is isolated, and how that was proved, in sentences.
@@ -450,8 +482,11 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckResult {
     /// Stable identifier in the run: `sealed-bytes`, `opens`, `restores`, `content`, `canary`, `history`, or the check's
-    /// name.
+    /// name. That of another system than the scenario's own begins with its name: `uploads/content`.
     pub id: String,
+    /// The system that it looked at; absent for the scenario's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     /// One line for people.
     pub title: String,
     /// What a pass of it proves.

@@ -94,7 +94,7 @@ fn objectives(record: &Record) -> impl Iterator<Item = Finding> {
             None => (Severity::Warning, unmeasured(objective)),
         };
         let hint = (objective.met == Some(false)).then(|| relief(objective));
-        Some(Finding { severity, subject: objective.title().to_owned(), statement, hint })
+        Some(Finding { severity, subject: objective.title(), statement, hint })
     })
 }
 

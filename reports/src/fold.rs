@@ -1,16 +1,18 @@
 //! The fold: from the entries of a journal to the record. It is pure, and it is total: every beginning of a journal that
 //! starts with the start of a run has a record, which says aborted until the run's end is there.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::{
-    Backup, CheckResult, Entry, Event, Finding, Measurements, Promises, RECORD_SCHEMA, Record, Release, RunStarted,
-    Severity, Stage, StageEnd, StageTime, Verdict,
+    Backup, CheckResult, Counts, Entry, EnvironmentFacts, Event, Finding, Measurements, RECORD_SCHEMA, Record, Release,
+    RunStarted, Severity, Stage, StageEnd, StageTime, SystemFacts, SystemRecord, Verdict,
     findings::draw,
     ladder::assurance,
     leases::Leases,
-    measure::{Instants, Mark, objectives, to_millis},
+    measure::{Instants, Mark, max_ages, objectives, to_millis},
     verdict::{Ending, judge},
 };
 
@@ -58,7 +60,9 @@ struct Fold {
     record: Record,
     /// What the monotonic clock showed when the run began: planning comes before that.
     began_ms: Option<u64>,
-    promises: Promises,
+    start: RunStarted,
+    /// By the system's name, which the scenario's own has none of.
+    restored: BTreeMap<Option<String>, Restored>,
     instants: Instants,
     leases: Leases,
     noted: Vec<Finding>,
@@ -69,12 +73,22 @@ struct Fold {
     swept: bool,
 }
 
+/// What became of one system.
+#[derive(Default)]
+struct Restored {
+    backup: Option<Backup>,
+    opened_with: Option<String>,
+    environment: Option<EnvironmentFacts>,
+    counts: Option<Counts>,
+}
+
 impl Fold {
     fn begin(first: &Entry, start: &RunStarted) -> Self {
         Self {
             record: blank(first.at, start),
             began_ms: first.elapsed_ms,
-            promises: start.promises.clone(),
+            start: start.clone(),
+            restored: BTreeMap::new(),
             instants: Instants::default(),
             leases: Leases::default(),
             noted: Vec::new(),
@@ -111,14 +125,18 @@ impl Fold {
                 let known = self.leases.prolong(id, *until);
                 self.must(known, entry.seq, "a lease is prolonged that was never taken");
             }
-            Event::BackupStored(backup) => self.backup(backup),
+            Event::BackupStored(backup) => self.backup(backup, entry.seq),
             Event::FailureDeclared => self.instants.failure(mark),
-            Event::EnvironmentReady(facts) => self.record.environment = Some((**facts).clone()),
+            Event::EnvironmentReady(facts) => {
+                self.of(&facts.system, entry.seq).environment = Some((**facts).clone());
+            }
             Event::PhaseTimed { phase, secs } => self.instants.phase(*phase, *secs),
-            Event::OpenedWith { identity } => self.record.opened_with = Some(identity.clone()),
+            Event::OpenedWith { identity, system } => {
+                self.of(system, entry.seq).opened_with = Some(identity.clone());
+            }
             Event::ServiceOk { verify_secs } => self.instants.service_ok(mark, *verify_secs),
             Event::NewestFound { at, by } => self.instants.newest(*at, by),
-            Event::Counted(counts) => self.record.counts = Some((**counts).clone()),
+            Event::Counted(counts) => self.of(&counts.system, entry.seq).counts = Some((**counts).clone()),
             Event::Checked(check) => {
                 self.record.checks.push(CheckResult { secs: to_millis(check.secs), ..(**check).clone() });
             }
@@ -131,11 +149,18 @@ impl Fold {
         }
     }
 
-    fn backup(&mut self, backup: &Backup) {
+    /// What is known of a system.
+    fn of(&mut self, system: &Option<String>, seq: u64) -> &mut Restored {
+        let known = system.as_ref().is_none_or(|name| self.start.also.iter().any(|also| also.name == *name));
+        self.must(known, seq, "it speaks of a system that the run did not start with");
+        self.restored.entry(system.clone()).or_default()
+    }
+
+    fn backup(&mut self, backup: &Backup, seq: u64) {
         if let Some(adopted) = &backup.adopted {
-            self.instants.backup(adopted.newest_taken_at);
+            self.instants.backup(backup.system.clone(), adopted.newest_taken_at);
         }
-        self.record.backup = Some(backup.clone());
+        self.of(&backup.system, seq).backup = Some(backup.clone());
     }
 
     fn stage_started(&mut self, stage: Stage, entry: &Entry) {
@@ -201,8 +226,17 @@ impl Fold {
     fn finish(mut self) -> Record {
         let ending = self.ending();
         let mut record = self.record;
-        let (measurements, odd) = self.instants.measure();
-        record.objectives = objectives(&self.promises, &measurements);
+        let own = self.restored.remove(&None).unwrap_or_default();
+        (record.backup, record.opened_with) = (own.backup, own.opened_with);
+        (record.environment, record.counts) = (own.environment, own.counts);
+        let (mut ages, odd_ages) = self.instants.backup_ages();
+        for facts in &self.start.also {
+            let name = Some(facts.name.clone());
+            record.also.push(further(facts, self.restored.remove(&name).unwrap_or_default(), ages.remove(&name)));
+        }
+        let (measurements, odd) = self.instants.measure(ages.remove(&None));
+        record.objectives = objectives(&self.start.promises, &measurements);
+        record.objectives.extend(max_ages(&self.start, &record.also));
         record.measurements = measurements;
         record.release = self.leases.release(self.swept);
         (record.verdict, record.because) = judge(&record, &ending, self.contradiction.as_deref());
@@ -210,11 +244,25 @@ impl Fold {
             // It keeps what was seen and measured, and claims nothing.
             record.objectives.iter_mut().for_each(|objective| objective.met = None);
         } else {
-            record.assurance = assurance(&record.checks);
+            record.assurance = assurance(&record);
         }
-        self.noted.extend(odd);
+        self.noted.extend(odd.into_iter().chain(odd_ages));
         record.findings = draw(&record, self.noted);
         record
+    }
+}
+
+fn further(facts: &SystemFacts, restored: Restored, backup_age_secs: Option<f64>) -> SystemRecord {
+    let Restored { backup, opened_with, environment, counts } = restored;
+    SystemRecord {
+        name: facts.name.clone(),
+        kinds: facts.kinds.clone(),
+        source: facts.source.clone(),
+        backup,
+        opened_with,
+        environment,
+        counts,
+        backup_age_secs,
     }
 }
 
@@ -250,6 +298,7 @@ fn blank(at: Timestamp, start: &RunStarted) -> Record {
         opened_with: None,
         environment: None,
         counts: None,
+        also: Vec::new(),
         release: Release::default(),
         started_at: at,
         ended_at: None,
@@ -305,12 +354,56 @@ mod tests {
             (5, Event::StageStarted { stage: Stage::Capture, deadline_secs: 1 }),
             (1, Event::StageEnded { stage: Stage::Verify, end: StageEnd::Done, secs: 1.0 }),
             (usize::MAX, Event::FailureDeclared),
+            (5, Event::OpenedWith { identity: String::new(), system: Some("nobody's".into()) }),
         ];
         for (place, event) in contradictions {
             let record = fold(&with(place, event.clone())).unwrap();
             assert_eq!(record.verdict, Verdict::Errored, "{event:?}");
             assert!(record.because.starts_with("The journal contradicts itself at entry "), "{}", record.because);
         }
+    }
+
+    /// The same run, which began with two systems.
+    fn of_two(more: &[Event]) -> Record {
+        let mut entries = with(usize::MAX, Event::Swept);
+        entries.pop();
+        let Event::RunStarted(start) = &mut entries[0].event else { panic!("a start") };
+        let (kinds, source) = (start.kinds.clone(), start.source.clone());
+        start.also = vec![SystemFacts { name: "uploads".into(), kinds, source, max_age_secs: None }];
+        let system = Some("uploads".to_owned());
+        let last_check = entries.iter().rposition(|entry| matches!(entry.event, Event::Checked(_))).unwrap();
+        for (at, event) in more.iter().enumerate() {
+            let mut entry = Entry { event: event.clone(), ..entries[last_check].clone() };
+            match &mut entry.event {
+                Event::BackupStored(backup) => backup.system.clone_from(&system),
+                Event::EnvironmentReady(facts) => facts.system.clone_from(&system),
+                Event::Checked(check) => check.system.clone_from(&system),
+                _ => {}
+            }
+            entries.insert(last_check + 1 + at, entry);
+        }
+        fold(&entries).unwrap()
+    }
+
+    #[test]
+    fn a_run_passes_only_if_all_of_its_systems_were_restored_and_claims_what_was_proved_of_each() {
+        let entries = with(0, Event::Swept);
+        let is_whole = |event: &&Event| matches!(event, Event::BackupStored(_) | Event::EnvironmentReady(_));
+        let whole: Vec<Event> = entries.iter().map(|entry| &entry.event).filter(is_whole).cloned().collect();
+        let checks = entries.iter().filter_map(|entry| match &entry.event {
+            Event::Checked(check) if check.level <= crate::Assurance::ContentEqual => Some(entry.event.clone()),
+            _ => None,
+        });
+        let all: Vec<Event> = whole.iter().cloned().chain(checks).collect();
+        let alone = of_two(&[]);
+        assert_eq!((alone.verdict, alone.because.as_str()), (Verdict::Errored, "Nothing was restored of uploads."));
+        assert_eq!(of_two(&whole[..1]).verdict, Verdict::Errored);
+        let unproved = of_two(&whole);
+        assert_eq!((unproved.verdict, unproved.assurance), (Verdict::Passed, None));
+        let proved = of_two(&all);
+        let one = fold(&with(usize::MAX, Event::Swept)).unwrap();
+        assert_eq!((proved.verdict, proved.assurance), (Verdict::Passed, one.assurance));
+        assert_eq!(proved.also[0].backup.as_ref().unwrap().system.as_deref(), Some("uploads"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Record, Verdict,
+    Record, System, Verdict,
     amount::{bytes, counted, duration, instant, number},
 };
 
@@ -43,12 +43,18 @@ pub struct Trend {
     pub notable: Vec<(String, String)>,
 }
 
-/// Holds the backup of `now` against those of `earlier` runs that passed and were taken before it, of one source kind. Tables
-/// that `ignored` names are left out.
+/// Holds the backup that `now` has of a system against those of `earlier` runs that passed and were taken before it, of one source
+/// kind. Tables that `ignored` names are left out.
 #[must_use]
-pub fn trend(now: &Record, earlier: &[Record], tolerance: Tolerance, ignored: impl Fn(&str) -> bool) -> Trend {
+pub fn trend(
+    (now, system): (&Record, Option<&str>),
+    earlier: &[Record],
+    tolerance: Tolerance,
+    ignored: impl Fn(&str) -> bool,
+) -> Trend {
+    let Some(now) = now.system(system).map(|its| (now, its)) else { return Trend::default() };
     let Some(now_point) = Point::of(now, &ignored) else { return Trend::default() };
-    let past = before(now, &now_point, earlier, &ignored);
+    let past = before(now.1, &now_point, earlier, &ignored);
     let Some(last) = past.first() else { return Trend::default() };
     let mut trend = Trend { backups: past.len(), ..Trend::default() };
     let subjects: BTreeSet<&Subject> = now_point.values.keys().chain(last.values.keys()).collect();
@@ -65,12 +71,13 @@ pub fn trend(now: &Record, earlier: &[Record], tolerance: Tolerance, ignored: im
 }
 
 /// Backups of earlier runs, newest first. Of one that was drilled more than once the newest run counts.
-fn before(now: &Record, point: &Point, earlier: &[Record], ignored: &impl Fn(&str) -> bool) -> Vec<Point> {
+fn before(now: System<'_>, point: &Point, earlier: &[Record], ignored: &impl Fn(&str) -> bool) -> Vec<Point> {
     let mut seen = BTreeSet::new();
     let mut runs: Vec<&Record> = earlier.iter().filter(|record| record.verdict == Verdict::Passed).collect();
     runs.sort_by(|a, b| b.run.cmp(&a.run));
-    let comparable = |record: &&Record| record.kinds.get("source") == now.kinds.get("source");
-    let points = runs.into_iter().filter(comparable).filter_map(|record| Point::of(record, ignored));
+    let systems = runs.into_iter().filter_map(|record| Some((record, record.system(now.name)?)));
+    let comparable = systems.filter(|(_, its)| its.kinds.get("source") == now.kinds.get("source"));
+    let points = comparable.filter_map(|of| Point::of(of, ignored));
     let mut points: Vec<Point> =
         points.filter(|p| p.taken_at < point.taken_at && seen.insert(p.snapshot.clone())).collect();
     points.sort_by_key(|point| std::cmp::Reverse(point.taken_at));
@@ -130,9 +137,9 @@ struct Point {
 }
 
 impl Point {
-    fn of(record: &Record, ignored: &impl Fn(&str) -> bool) -> Option<Self> {
-        let backup = record.backup.as_ref()?;
-        let counts = record.counts.as_ref();
+    fn of((record, system): (&Record, System<'_>), ignored: &impl Fn(&str) -> bool) -> Option<Self> {
+        let backup = system.backup?;
+        let counts = system.counts;
         let files = counts.and_then(|counts| counts.files);
         // Of a dump the stream tells the size. What another tool took has no stream of ours.
         let stream_bytes = Some(backup.segments.plain_bytes).filter(|bytes| *bytes > 0);
@@ -145,7 +152,8 @@ impl Point {
         Some(Self {
             snapshot: backup.snapshot.clone(),
             taken_at: backup.taken_at,
-            newest_at: record.measurements.newest_at,
+            // Newest data is looked for in the scenario's own system only.
+            newest_at: record.measurements.newest_at.filter(|_| system.name.is_none()),
             values,
             whole: counts.is_some_and(|counts| counts.more_tables == 0),
         })
@@ -263,11 +271,11 @@ mod tests {
     }
 
     fn falls(now: &Record, earlier: &[Record]) -> Vec<(String, String)> {
-        trend(now, earlier, STRICT, |_| false).falls
+        trend((now, None), earlier, STRICT, |_| false).falls
     }
 
     fn notable(now: &Record, earlier: &[Record]) -> Vec<String> {
-        trend(now, earlier, STRICT, |_| false).notable.into_iter().map(|(subject, _)| subject).collect()
+        trend((now, None), earlier, STRICT, |_| false).notable.into_iter().map(|(subject, _)| subject).collect()
     }
 
     #[test]
@@ -319,14 +327,14 @@ mod tests {
         let mut same = run(15, &[("t", 1_000)]);
         same.run = "later".into();
         let earlier = [failed, other, same, run(16, &[("t", 1_000)])];
-        assert_eq!(trend(&now, &earlier, STRICT, |_| false), Trend::default());
+        assert_eq!(trend((&now, None), &earlier, STRICT, |_| false), Trend::default());
         assert_eq!(falls(&now, &[run(14, &[("t", 1_000)])]).len(), 1);
     }
 
     #[test]
     fn tables_that_are_ignored_or_were_not_written_down_are_not_called_gone() {
         let earlier = [run(1, &[("t", 1_000), ("u", 1_000)])];
-        assert_eq!(trend(&run(8, &[]), &earlier, STRICT, |table| table == "t").falls.len(), 1);
+        assert_eq!(trend((&run(8, &[]), None), &earlier, STRICT, |table| table == "t").falls.len(), 1);
         let mut cut = run(8, &[("t", 1_000)]);
         cut.counts.as_mut().unwrap().more_tables = 1;
         assert_eq!(falls(&cut, &earlier), vec![]);
@@ -352,11 +360,11 @@ mod tests {
         let (now, earlier) = (at(15, marker), [at(8, marker)]);
         assert_eq!(notable(&now, &earlier), ["newest data"]);
         let week = Tolerance { newest_may_stand_secs: Some(7 * 86_400), ..STRICT };
-        let found = trend(&now, &earlier, week, |_| false).falls;
+        let found = trend((&now, None), &earlier, week, |_| false).falls;
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].1.contains("56 d 3 h old") && found[0].1.contains("2026-11-08"), "{found:?}");
         let years = Tolerance { newest_may_stand_secs: Some(800 * 86_400), ..STRICT };
-        assert_eq!(trend(&now, &earlier, years, |_| false), Trend { backups: 1, ..Trend::default() });
+        assert_eq!(trend((&now, None), &earlier, years, |_| false), Trend { backups: 1, ..Trend::default() });
         assert_eq!(notable(&run(9, &[]), &[run(8, &[])]), Vec::<String>::new(), "it moves");
         assert_eq!(notable(&at(15, marker), &[run(8, &[])]), ["newest data"], "it went back");
     }

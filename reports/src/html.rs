@@ -5,7 +5,7 @@ mod view;
 
 use askama::Template;
 
-use crate::{Record, Rung, Standing, amount, json::record_sha256, shown::shown_record};
+use crate::{Backup, Record, Rung, Standing, amount, json::record_sha256, shown::shown_record};
 use view::{Acceptance, Gauge, PhaseRow, Timeline, Tone};
 
 /// The record as HTML.
@@ -47,9 +47,8 @@ impl Page {
         self.ladder.iter().filter(|rung| rung.standing == Standing::Unchecked)
     }
 
-    /// How old the backup was at the moment of the failure.
-    fn backup_age(&self) -> Option<String> {
-        let taken = self.record.backup.as_ref()?.taken_at;
-        Some(amount::duration(self.record.measurements.failed_at?.duration_since(taken).as_secs_f64()))
+    /// How old a backup was at the moment of the failure.
+    fn age(&self, backup: &Backup) -> Option<String> {
+        Some(amount::duration(self.record.measurements.failed_at?.duration_since(backup.taken_at).as_secs_f64()))
     }
 }

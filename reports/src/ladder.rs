@@ -34,27 +34,50 @@ impl Record {
     /// Every level from L0 up.
     #[must_use]
     pub fn ladder(&self) -> Vec<Rung> {
-        Assurance::ALL.into_iter().map(|level| rung(level, &self.checks, self.assurance)).collect()
+        Assurance::ALL.into_iter().map(|level| rung(level, self)).collect()
     }
 }
 
 /// The highest level up to which every level has checks and all of them passed.
-pub(crate) fn assurance(checks: &[CheckResult]) -> Option<Assurance> {
-    Assurance::ALL.into_iter().take_while(|level| standing(*level, checks) == Standing::Unclaimed).last()
+pub(crate) fn assurance(record: &Record) -> Option<Assurance> {
+    Assurance::ALL.into_iter().take_while(|level| standing(*level, record) == Standing::Unclaimed).last()
 }
 
-fn rung(level: Assurance, checks: &[CheckResult], claimed: Option<Assurance>) -> Rung {
-    let standing = match standing(level, checks) {
-        Standing::Unclaimed if Some(level) <= claimed => Standing::Proved,
+fn rung(level: Assurance, record: &Record) -> Rung {
+    let standing = match standing(level, record) {
+        Standing::Unclaimed if Some(level) <= record.assurance => Standing::Proved,
         other => other,
     };
-    let count = |wanted: fn(&CheckResult) -> bool| checks.iter().filter(|c| c.level == level && wanted(c)).count();
+    let count =
+        |wanted: fn(&CheckResult) -> bool| record.checks.iter().filter(|c| c.level == level && wanted(c)).count();
     Rung { level, passed: count(|c| c.outcome == Outcome::Passed), checks: count(|_| true), standing }
 }
 
-/// What the level's own checks say.
-fn standing(level: Assurance, checks: &[CheckResult]) -> Standing {
-    let any = |outcome| checks.iter().any(|check| check.level == level && check.outcome == outcome);
+/// What the level's own checks say. What is to be proved of a backup is to be proved of every system's.
+fn standing(level: Assurance, record: &Record) -> Standing {
+    let of_each = level <= Assurance::ContentEqual;
+    let systems = record.systems().filter(|system| of_each || system.name.is_none());
+    let standings = systems.map(|system| {
+        let its = |check: &&CheckResult| !of_each || check.system.as_deref() == system.name;
+        of_checks(record.checks.iter().filter(|check| check.level == level).filter(its))
+    });
+    standings.max_by_key(|standing| standing.weight()).unwrap_or(Standing::Unchecked)
+}
+
+impl Standing {
+    /// Which of several counts: the worst.
+    fn weight(self) -> u8 {
+        match self {
+            Self::Proved | Self::Unclaimed => 0,
+            Self::Unchecked => 1,
+            Self::Unknown => 2,
+            Self::Failed => 3,
+        }
+    }
+}
+
+fn of_checks<'a>(checks: impl Iterator<Item = &'a CheckResult> + Clone) -> Standing {
+    let any = |outcome| checks.clone().any(|check| check.outcome == outcome);
     if any(Outcome::Failed) {
         Standing::Failed
     } else if any(Outcome::Inconclusive) {

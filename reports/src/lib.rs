@@ -17,14 +17,15 @@ mod leases;
 mod measure;
 mod record;
 mod shown;
+mod system;
 pub mod text;
 mod verdict;
 mod words;
 
 pub use event::{
     Adopted, Backup, CheckResult, Counts, Difference, Entry, EnvironmentFacts, Event, Host, Identity, Lease, LeaseEnd,
-    Outcome, Phase, Promises, Room, RunStarted, ScenarioFacts, Scope, Segments, Severity, Stage, StageEnd, Tool,
-    Trigger, TriggerKind,
+    Outcome, Phase, Promises, Room, RunStarted, ScenarioFacts, Scope, Segments, Severity, Stage, StageEnd, SystemFacts,
+    Tool, Trigger, TriggerKind,
 };
 pub use fold::{FoldError, fold};
 pub use html::html;
@@ -32,6 +33,8 @@ pub use json::{record_schema, record_sha256, to_json};
 pub use junit::junit;
 pub use ladder::{Rung, Standing};
 pub use record::{
-    Assurance, Finding, Held, Measurements, Objective, PhaseTime, RECORD_SCHEMA, Record, Release, StageTime, Verdict,
+    Assurance, Finding, Held, Measurements, Objective, PhaseTime, RECORD_SCHEMA, Record, Release, StageTime,
+    SystemRecord, Verdict,
 };
 pub use shown::{shown, shown_lines};
+pub use system::System;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Finding, Measurements, Objective, Phase, PhaseTime, Promises, Severity,
+    Finding, Measurements, Objective, Phase, PhaseTime, Promises, RunStarted, Severity, SystemRecord,
     amount::{duration, instant},
 };
 
@@ -18,7 +18,8 @@ pub(crate) struct Instants {
     failure: Option<Mark>,
     service_ok: Option<(Mark, f64)>,
     newest: Option<(Timestamp, String)>,
-    backup: Option<Timestamp>,
+    /// By the system's name.
+    backups: BTreeMap<Option<String>, Timestamp>,
     phases: BTreeMap<Phase, f64>,
 }
 
@@ -46,9 +47,19 @@ impl Instants {
         }
     }
 
-    /// The newest backup that could have been chosen was taken then.
-    pub(crate) fn backup(&mut self, newest_taken_at: Timestamp) {
-        self.backup = Some(newest_taken_at);
+    /// The newest backup of a system that could have been chosen was taken then.
+    pub(crate) fn backup(&mut self, system: Option<String>, newest_taken_at: Timestamp) {
+        self.backups.insert(system, newest_taken_at);
+    }
+
+    /// How old each system's newest backup was at the failure, and what is odd about it.
+    pub(crate) fn backup_ages(&self) -> (BTreeMap<Option<String>, f64>, Vec<Finding>) {
+        let mut odd = Vec::new();
+        let about = ("backup age", "newest backup bears");
+        let age = |(system, taken_at): (&Option<String>, &Timestamp)| {
+            Some((system.clone(), self.age_secs(*taken_at, about, &mut odd)?))
+        };
+        (self.backups.iter().filter_map(age).collect(), odd)
     }
 
     pub(crate) fn phase(&mut self, phase: Phase, secs: f64) {
@@ -56,7 +67,7 @@ impl Instants {
     }
 
     /// What was measured, and what is odd about it.
-    pub(crate) fn measure(self) -> (Measurements, Vec<Finding>) {
+    pub(crate) fn measure(self, backup_age_secs: Option<f64>) -> (Measurements, Vec<Finding>) {
         let mut odd = Vec::new();
         let measurements = Measurements {
             failed_at: self.failure.map(|mark| mark.at),
@@ -64,7 +75,7 @@ impl Instants {
             recovery_secs: self.recovery_secs(&mut odd),
             recovery_point_secs: self.recovery_point_secs(&mut odd),
             phases: self.phases.iter().map(|(&phase, &secs)| PhaseTime { phase, secs: to_millis(secs) }).collect(),
-            backup_age_secs: self.backup_age_secs(&mut odd),
+            backup_age_secs,
             newest_at: self.newest.as_ref().map(|(at, _)| *at),
             newest_by: self.newest.map(|(_, by)| by),
         };
@@ -92,10 +103,6 @@ impl Instants {
         self.age_secs(*newest, ("recovery point", "newest restored data bears"), odd)
     }
 
-    fn backup_age_secs(&self, odd: &mut Vec<Finding>) -> Option<f64> {
-        self.age_secs(self.backup?, ("backup age", "newest backup bears"), odd)
-    }
-
     /// How old something was at the failure; nothing if its time can't be true.
     fn age_secs(&self, time: Timestamp, (subject, bears): (&str, &str), odd: &mut Vec<Finding>) -> Option<f64> {
         let age = self.failure?.at.duration_since(time);
@@ -121,15 +128,30 @@ pub(crate) fn objectives(promises: &Promises, measurements: &Measurements) -> Ve
         ("max_age", promises.max_age_secs, measurements.backup_age_secs),
     ];
     let promised = pairs.into_iter().filter_map(|(name, target, achieved)| Some((name, target?, achieved)));
+    promised.map(|(name, target, achieved)| objective(name, target, &promises.promised_in, achieved)).collect()
+}
+
+/// How old the backups of further systems may be beside how old they are.
+pub(crate) fn max_ages(start: &RunStarted, also: &[SystemRecord]) -> Vec<Objective> {
+    let promised_in = &start.promises.promised_in;
+    let promised = start.also.iter().zip(also).filter_map(|(facts, system)| Some((facts.max_age_secs?, system)));
     promised
-        .map(|(name, target_secs, achieved_secs)| Objective {
-            name: name.to_owned(),
-            target_secs,
-            promised_in: promises.promised_in.clone(),
-            achieved_secs,
-            met: achieved_secs.map(|secs| secs <= target_secs as f64),
+        .map(|(target, system)| {
+            let objective = objective("max_age", target, promised_in, system.backup_age_secs);
+            Objective { system: Some(system.name.clone()), ..objective }
         })
         .collect()
+}
+
+fn objective(name: &str, target_secs: u64, promised_in: &str, achieved_secs: Option<f64>) -> Objective {
+    Objective {
+        name: name.to_owned(),
+        system: None,
+        target_secs,
+        promised_in: promised_in.to_owned(),
+        achieved_secs,
+        met: achieved_secs.map(|secs| secs <= target_secs as f64),
+    }
 }
 
 /// Seconds to the millisecond: as many digits as the clocks are worth, and few enough that JSON gives them back exactly.
@@ -155,7 +177,7 @@ mod tests {
         // The wall clock was set back an hour in between: it must not matter.
         instants.failure(mark("2026-11-23T12:00:00Z", 10_000));
         instants.service_ok(mark("2026-11-23T11:00:30Z", 40_000), 12.5);
-        let (measured, odd) = instants.measure();
+        let (measured, odd) = instants.measure(None);
         assert_eq!((measured.recovery_secs, odd.len()), (Some(17.5), 0));
     }
 
@@ -164,7 +186,7 @@ mod tests {
         let mut instants = Instants::default();
         instants.failure(mark("2026-11-23T12:00:00Z", 10_000));
         instants.service_ok(mark("2026-11-23T12:00:00Z", 10_000), 0.0);
-        let (measured, odd) = instants.measure();
+        let (measured, odd) = instants.measure(None);
         assert_eq!((measured.recovery_secs, odd.len()), (None, 1));
     }
 
@@ -177,7 +199,7 @@ mod tests {
         for at in [9_000, 11_000] {
             instants.service_ok(mark("2026-11-23T12:00:09Z", at), 0.0);
         }
-        assert_eq!(instants.measure().0.recovery_secs, Some(10.0));
+        assert_eq!(instants.measure(None).0.recovery_secs, Some(10.0));
     }
 
     #[test]
@@ -186,7 +208,7 @@ mod tests {
             let mut instants = Instants::default();
             instants.failure(mark("2026-11-23T12:00:00Z", 0));
             instants.newest(newest.parse().unwrap(), "max(placed_at)");
-            let (measured, odd) = instants.measure();
+            let (measured, odd) = instants.measure(None);
             assert_eq!((measured.recovery_point_secs, odd.len()), (age, warnings), "{newest}");
         }
     }

@@ -84,6 +84,9 @@ pub struct Record {
     /// What came back, in numbers; absent if nothing was counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,
+    /// Systems that were backed up and restored with this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<SystemRecord>,
     /// What became of everything the run made.
     pub release: Release,
     /// When the run began.
@@ -116,6 +119,29 @@ pub struct Record {
     pub clock_offset_ms: Option<i64>,
     /// What complete evidence holds and this version of drillctl does not fill yet, by name of the field or the subject.
     pub not_recorded: Vec<String>,
+}
+
+/// A system that was backed up and restored with the scenario's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SystemRecord {
+    /// What it is called in the scenario.
+    pub name: String,
+    /// Kinds of source, vault and scratch.
+    pub kinds: BTreeMap<String, String>,
+    /// Identity of the source.
+    pub source: Identity,
+    /// The backup that was restored; absent if there was none.
+    pub backup: Option<Backup>,
+    /// The identity that opened it; absent if none did.
+    pub opened_with: Option<String>,
+    /// Where it was restored; absent if nothing was provisioned.
+    pub environment: Option<EnvironmentFacts>,
+    /// What came back, in numbers; absent if nothing was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
+    /// From the newest of the backups that another tool took to the failure, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_age_secs: Option<f64>,
 }
 
 /// What became of everything the run made.
@@ -194,6 +220,9 @@ pub struct PhaseTime {
 pub struct Objective {
     /// `rto`, `rpo` or `max_age`.
     pub name: String,
+    /// The system that it is of; absent for the scenario's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     /// What was promised, in seconds.
     pub target_secs: u64,
     /// Where it is written.

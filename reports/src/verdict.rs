@@ -79,7 +79,8 @@ pub(crate) fn unmet(objective: &Objective) -> String {
             format!("The newest restored data was {took} old at the failure, {over} older than the {promise} promised.")
         }
         "max_age" => {
-            format!("The newest backup was {took} old at the failure, {over} older than the {promise} it may be.")
+            let of = objective.system.as_ref().map_or_else(String::new, |system| format!(" of {system}"));
+            format!("The newest backup{of} was {took} old at the failure, {over} older than the {promise} it may be.")
         }
         _ => format!("The recovery took {took}, {over} longer than the {promise} promised."),
     }
@@ -128,9 +129,16 @@ fn failed(record: &Record) -> Option<String> {
 
 fn errored(record: &Record) -> Option<String> {
     stage_unfinished(record)
+        .or_else(|| unrestored(record))
         .or_else(|| record.checks.is_empty().then(|| "No check ran, so nothing is proved.".to_owned()))
         .or_else(|| record.checks.iter().find(|check| check.outcome == Outcome::Inconclusive).map(misjudged))
         .or_else(|| record.objectives.iter().find(|objective| objective.met.is_none()).map(unmeasured))
+}
+
+/// That every stage ended well says nothing of a system that none of them speaks of.
+fn unrestored(record: &Record) -> Option<String> {
+    let absent = record.also.iter().find(|system| system.backup.is_none() || system.environment.is_none())?;
+    Some(format!("Nothing was restored of {}.", absent.name))
 }
 
 /// What is wrong with a release shows in its leases, which have an exit code of their own.
@@ -159,7 +167,7 @@ pub(crate) fn unmeasured(objective: &Objective) -> String {
 }
 
 fn passed(record: &Record) -> String {
-    let reach = match crate::ladder::assurance(&record.checks) {
+    let reach = match crate::ladder::assurance(record) {
         Some(level) => format!("which proves up to {level}"),
         None => "yet none of them looked at the sealed bytes, so no level of assurance is reached".to_owned(),
     };
@@ -170,7 +178,8 @@ fn passed(record: &Record) -> String {
     let promises = match record.objectives.len() {
         0 => "no objective was promised",
         1 => "the objective was met",
-        _ => "both objectives were met",
+        2 => "both objectives were met",
+        _ => "all objectives were met",
     };
     let accepted =
         match record.checks.iter().flat_map(|check| &check.differences).filter(|d| d.accepted.is_some()).count() {

@@ -104,14 +104,18 @@ impl Phase {
 }
 
 impl Objective {
-    /// What it limits: `recovery time` or `recovery point`.
+    /// What it limits: `recovery time`, `recovery point`, `backup age of uploads`.
     #[must_use]
-    pub fn title(&self) -> &str {
-        match self.name.as_str() {
+    pub fn title(&self) -> String {
+        let what = match self.name.as_str() {
             "rto" => "recovery time",
             "rpo" => "recovery point",
             "max_age" => "backup age",
             other => other,
+        };
+        match &self.system {
+            None => what.to_owned(),
+            Some(system) => format!("{what} of {system}"),
         }
     }
 }

@@ -129,6 +129,7 @@ impl Script {
     fn started(&self) -> Event {
         let words = || self.words.clone();
         Event::RunStarted(Box::new(RunStarted {
+            also: Vec::new(),
             run: "01".to_owned(),
             scenario: ScenarioFacts {
                 name: words(),
@@ -177,6 +178,7 @@ impl Script {
 
     fn lease_events(&self) -> Vec<(u64, Event)> {
         let lease = |id: usize| Lease {
+            system: None,
             id: id.to_string(),
             kind: "process".to_owned(),
             what: self.words.clone(),
@@ -212,6 +214,7 @@ impl Script {
         let words = || self.words.clone();
         let about = BTreeMap::from([(words(), words())]);
         Event::BackupStored(Box::new(Backup {
+            system: None,
             snapshot: words(),
             location: words(),
             taken_at: newest_taken_at,
@@ -227,6 +230,7 @@ impl Script {
 
     fn check_events(&self) -> Vec<(u64, Event)> {
         let check = |&(level, outcome): &(Assurance, Outcome)| CheckResult {
+            system: None,
             id: self.words.clone(),
             title: self.words.clone(),
             level,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Expectations, Reference, Span};
+use crate::{Expectations, Name, Reference, Span};
 
 /// One thing that must hold on the restored data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,9 @@ pub struct Check {
     pub name: String,
     /// What is looked at. Facts of the environment (`${DRILL_ROOT}`, `${DRILL_PORT}`, …) are filled in.
     pub probe: Probe,
+    /// The system of `also` that is looked into. Absent: the scenario's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<Name>,
     /// What it must show: for each observed value the condition it must meet.
     #[schemars(extend("minProperties" = 1))]
     pub expect: Expectations,
@@ -40,6 +43,9 @@ pub enum Probe {
     /// A restored file. Observes `exists`, `type`, `bytes`, `sha256`, `mode`, `modified`, `text` and `count` (of files
     /// that the path's glob matches).
     File(FileProbe),
+    /// Files that a restored database names, each looked for where they were restored. Observes `references`, `unresolved`, `missing`,
+    /// `differing` and `first_unresolved`. A query that names no file has proved nothing, so the check fails.
+    References(ReferencesProbe),
 }
 
 /// An HTTP request. It goes to the environment only: to loopback, and follows no redirect.
@@ -132,6 +138,27 @@ pub struct CommandProbe {
 pub struct FileProbe {
     /// Path or glob below the restored data. Of a glob's matches the newest is looked at.
     pub path: String,
+}
+
+/// Files that a restored database names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReferencesProbe {
+    /// A query whose first column is the path of a file, one row a reference; a null names none. Where a column is called `size` or
+    /// `sha256` (64 hexadecimal digits), the file must have that length or that content.
+    pub query: String,
+    /// SQLite only: the database file, relative to the restored data. May be left out when there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<PathBuf>,
+    /// The system of `also` that holds the files. Absent: the one that the query runs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Name>,
+    /// Folder that the paths begin in, relative to the restored data. Absent: the restored data itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<PathBuf>,
+    /// How long all of it may take.
+    #[serde(default = "five_minutes")]
+    pub timeout: Span,
 }
 
 fn ten_seconds() -> Span {

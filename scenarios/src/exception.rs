@@ -5,6 +5,8 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Name;
+
 /// A difference that somebody has accepted until a date. It stays in the report, with this person's name; from the day
 /// after `until` it counts again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +17,9 @@ pub struct Exception {
     /// earlier runs (`history:table:public.sessions`). In a path `*` stops at a slash and `**` doesn't; after a word with a
     /// colon `*` is any text.
     pub pattern: String,
+    /// The system of `also` whose differences these are. Absent: the scenario's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<Name>,
     /// Why it is acceptable.
     pub because: String,
     /// Who accepted it.
@@ -26,17 +31,17 @@ pub struct Exception {
 
 impl Exception {
     /// Whether a difference on this subject is accepted on this day.
-    pub fn covers(&self, subject: &str, today: Date) -> bool {
-        today <= self.until && self.names(subject)
+    pub fn covers(&self, system: Option<&str>, subject: &str, today: Date) -> bool {
+        today <= self.until && self.names(system, subject)
     }
 
     /// Whether a difference on this subject was accepted, and is no more on this day.
-    pub fn has_expired(&self, subject: &str, today: Date) -> bool {
-        today > self.until && self.names(subject)
+    pub fn has_expired(&self, system: Option<&str>, subject: &str, today: Date) -> bool {
+        today > self.until && self.names(system, subject)
     }
 
-    fn names(&self, subject: &str) -> bool {
-        self.glob().is_ok_and(|glob| glob.is_match(subject))
+    fn names(&self, system: Option<&str>, subject: &str) -> bool {
+        self.system.as_ref().map(Name::as_str) == system && self.glob().is_ok_and(|glob| glob.is_match(subject))
     }
 
     /// The pattern, understood.
@@ -56,11 +61,29 @@ mod tests {
     fn covers(pattern: &str, subject: &str, today: &str) -> bool {
         let exception = Exception {
             pattern: pattern.into(),
+            system: None,
             because: "b".into(),
             owner: "o".into(),
             until: "2027-01-31".parse().expect("a valid one"),
         };
-        exception.covers(subject, today.parse().expect("a valid one"))
+        exception.covers(None, subject, today.parse().expect("a valid one"))
+    }
+
+    #[test]
+    fn it_covers_its_own_system_only() {
+        let uploads: crate::Name = "uploads".to_owned().try_into().expect("a name");
+        let exception = |system| Exception {
+            pattern: "a".into(),
+            system,
+            because: "b".into(),
+            owner: "o".into(),
+            until: "2027-01-31".parse().expect("a valid one"),
+        };
+        let today = "2027-01-01".parse().expect("a valid one");
+        for (system, other) in [(None, Some("uploads")), (Some("uploads"), None)] {
+            let exception = exception(system.map(|_| uploads.clone()));
+            assert!(exception.covers(system, "a", today) && !exception.covers(other, "a", today));
+        }
     }
 
     #[test]

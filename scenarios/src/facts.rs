@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::fact_name;
+
 /// One fact of an environment: programs see it as an environment variable, and `${NAME}` in a text stands for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -108,6 +110,15 @@ pub(crate) fn filled(text: &str, values: &BTreeMap<String, String>) -> Result<St
     }
     filled.push_str(rest);
     Ok(filled)
+}
+
+/// The facts that a run has once, whatever it restores.
+const OF_THE_RUN: [&str; 2] = ["DRILL_RUN", "DRILL_PORT"];
+
+/// Values like those that an environment of a further system has.
+pub(crate) fn samples_of(system: &str, scratch: &str) -> BTreeMap<String, String> {
+    let own = samples(scratch).into_iter().filter(|(name, _)| !OF_THE_RUN.contains(&name.as_str()));
+    own.map(|(name, value)| (fact_name(Some(system), &name), value)).collect()
 }
 
 /// Values like those that an environment has, to see what a text becomes.

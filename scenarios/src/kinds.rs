@@ -174,6 +174,7 @@ mod tests {
             "probe tcp",
             "probe command",
             "probe file",
+            "probe references",
         ];
         assert_eq!(names, expected);
         for kind in kinds() {

@@ -42,12 +42,13 @@ mod source;
 mod span;
 mod structure;
 mod suggest;
+mod system;
 mod vault;
 mod wording;
 
 pub use adopted::{BorgSource, FilesSource, OwnCheck, ResticSource, Select};
 pub use app::{App, Ready};
-pub use check::{Check, CommandProbe, FileProbe, HttpProbe, Method, Probe, SqlProbe, TcpProbe};
+pub use check::{Check, CommandProbe, FileProbe, HttpProbe, Method, Probe, ReferencesProbe, SqlProbe, TcpProbe};
 pub use exception::Exception;
 pub use expect::{Condition, Expectations, Judgement, Observation, Scalar};
 pub use facts::{FACTS, Fact, fill};
@@ -78,4 +79,5 @@ pub use source::{
     SqliteSource,
 };
 pub use span::Span;
+pub use system::{FurtherSystem, System, fact_name};
 pub use vault::{Checksum, FsVault, OpendalVault, S3Vault, Vault};

@@ -70,6 +70,14 @@ const FILE: [Observed; 8] = [
     value("count", Shape::Int, "How many files the path's glob matches."),
 ];
 
+const REFERENCES: [Observed; 5] = [
+    value("references", Shape::Int, "How many files the database names."),
+    value("unresolved", Shape::Int, "How many of them are missing or differ."),
+    value("missing", Shape::Int, "How many are not there."),
+    value("differing", Shape::Int, "How many are there with another `size` or `sha256` than the query gives."),
+    value("first_unresolved", Shape::Text, "The first that is missing or differs, and how."),
+];
+
 impl Probe {
     /// The word that picks this kind in a scenario.
     pub fn kind(&self) -> &'static str {
@@ -79,6 +87,7 @@ impl Probe {
             Self::Tcp(_) => "tcp",
             Self::Command(_) => "command",
             Self::File(_) => "file",
+            Self::References(_) => "references",
         }
     }
 
@@ -96,6 +105,7 @@ pub(crate) fn observed(kind: &str) -> &'static [Observed] {
         "tcp" => &TCP,
         "command" => &COMMAND,
         "file" => &FILE,
+        "references" => &REFERENCES,
         _ => &[],
     }
 }

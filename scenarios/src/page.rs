@@ -41,7 +41,7 @@ of `app` and of probes. `$$` stands for a dollar; a dollar before anything else 
 ";
 
 /// The definitions in the order of the page. A family of kinds has a section a kind.
-const SECTIONS: [&str; 32] = [
+const SECTIONS: [&str; 33] = [
     "Source",
     "PostgresMethod",
     "Content",
@@ -53,6 +53,7 @@ const SECTIONS: [&str; 32] = [
     "Seal",
     "Reference",
     "Scratch",
+    "FurtherSystem",
     "Sandbox",
     "Verify",
     "Level",

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    App, Check, Exception, Framework, History, Keep, Limits, Objectives, Sandbox, Schedule, Scratch, Seal, Source,
-    Span, Vault,
+    App, Check, Exception, Framework, FurtherSystem, History, Keep, Limits, Objectives, Sandbox, Schedule, Scratch,
+    Seal, Source, Span, Vault,
 };
 
 /// One drill: what to restore, where, and what must hold.
@@ -38,6 +38,10 @@ pub struct Scenario {
     pub seal: Option<Seal>,
     /// The kind of throw-away place that the backup is restored into.
     pub scratch: Scratch,
+    /// Systems that are backed up and restored together with this one. Captured in this order, after it, so that what one points to is
+    /// in those that follow. Vault, seal, sandbox, app and objectives are the scenario's; `rpo` is measured on its own system.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<FurtherSystem>,
     /// Keeps the app and the programs of probes from everything but what was restored. Absent: they run as any program of this host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<Sandbox>,

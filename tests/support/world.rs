@@ -179,8 +179,10 @@ impl World {
 
     /// Whatever a run may have left outside its journal and reports.
     pub fn leftovers(&self) -> Vec<PathBuf> {
-        let mut left: Vec<PathBuf> =
-            self.runs().into_iter().map(|run| run.join("scratch")).filter(|p| p.exists()).collect();
+        let below = |run: PathBuf| fs::read_dir(run).into_iter().flatten().flatten().map(|entry| entry.path());
+        let is_scratch =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("scratch"));
+        let mut left: Vec<PathBuf> = self.runs().into_iter().flat_map(below).filter(is_scratch).collect();
         let snapshots =
             fs::read_dir(self.path("vault/snapshots")).map(|entries| entries.flatten().map(|e| e.path()).collect());
         let snapshots: Vec<PathBuf> = snapshots.unwrap_or_default();

@@ -14,11 +14,11 @@ fn app(argv: &[&str], ready: &Value) -> Value {
 
 fn start(fake: &Fake, app: Value) -> Result<RunningApp> {
     let app: App = serde_json::from_value(app).expect("an app");
-    RunningApp::start(&app, &fake.cx, fake, &fake.facts)
+    RunningApp::start(&app, fake.within())
 }
 
 async fn ready(app: &mut RunningApp, fake: &Fake) -> Readiness {
-    app.ready(&fake.cx, fake, fake.cx.clock.now()).await.expect("could look")
+    app.ready(fake.within(), fake.cx.clock.now()).await.expect("could look")
 }
 
 async fn not_ready(app: &mut RunningApp, fake: &Fake) -> String {

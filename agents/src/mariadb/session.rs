@@ -4,8 +4,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 
 use super::connection::wrong;
-use crate::environment::MOST_ROWS;
-use crate::{Error, Kind, Result, Rows};
+use crate::{Answer, Error, Kind, Result, Told};
 
 /// Settings that the texts of values and definitions depend on, and those that keep a long session gentle and alive.
 const FACTS: &str = "
@@ -79,20 +78,16 @@ impl Session {
         Ok(row.into_iter().next().flatten().unwrap_or_default())
     }
 
-    /// The first rows of an answer, with the names of its columns.
-    pub(crate) async fn answer(&mut self, sql: &str) -> Result<Rows> {
+    /// Tells the answer of a query row by row.
+    pub(crate) async fn tell(&mut self, sql: &str, answer: &Answer) -> Result<()> {
         let failed = |cause| wrong("querying the restored database", cause);
-        let mut answer = self.0.query_iter(sql).await.map_err(failed)?;
-        let names = answer.columns_ref().iter().map(|column| column.name_str().into_owned());
-        let mut rows = Rows { columns: names.collect(), ..Rows::default() };
-        while let Some(row) = answer.next().await.map_err(failed)? {
-            rows.count += 1;
-            if rows.count <= MOST_ROWS {
-                rows.rows.push(texts(row));
-            }
+        let mut rows = self.0.query_iter(sql).await.map_err(failed)?;
+        let names = rows.columns_ref().iter().map(|column| column.name_str().into_owned());
+        answer.tell(Told::Columns(names.collect())).await?;
+        while let Some(row) = rows.next().await.map_err(failed)? {
+            answer.tell(Told::Row(texts(row))).await?;
         }
-        answer.drop_result().await.map_err(failed)?;
-        Ok(rows)
+        rows.drop_result().await.map_err(failed)
     }
 }
 

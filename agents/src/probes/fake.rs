@@ -6,11 +6,14 @@ use async_trait::async_trait;
 use drill_scenarios::{Level, Newest};
 
 use super::*;
-use crate::{CanarySeen, Clock, Error, Format, Identity, Index, Kind, OpenReader, Restored, Rows, Secrets};
+use crate::{
+    Answer, CanarySeen, Clock, Error, Format, Identity, Index, Kind, OpenReader, Restored, Row, Secrets, Told,
+};
 
 /// What a query is answered with.
 pub(crate) enum Reply {
-    Rows(Rows),
+    /// Names of columns, and rows.
+    Rows(Vec<String>, Vec<Row>),
     Error(Kind),
     Unreachable,
     Never,
@@ -43,10 +46,15 @@ impl Fake {
         self
     }
 
+    /// Where its probes look.
+    pub(crate) fn within(&self) -> Within<'_> {
+        Within { cx: &self.cx, env: self, files: self, facts: &self.facts }
+    }
+
     /// Looks with a probe that is written as in a scenario.
     pub(crate) async fn see(&self, probe: serde_json::Value) -> Result<Seen> {
         let probe: Probe = serde_json::from_value(probe).expect("a probe");
-        let seen = observe(&probe, &self.cx, self, &self.facts).await;
+        let seen = observe(&probe, self.within()).await;
         if let Ok(Seen::Values(values)) = &seen {
             for name in values.keys() {
                 let known = probe.observes().iter().map(|one| one.name);
@@ -112,14 +120,20 @@ impl Environment for Fake {
         Ok(None)
     }
 
-    async fn query(&self, _: &Context, sql: &str, _: Option<&std::path::Path>) -> Result<Rows> {
+    async fn ask(&self, _: &Context, sql: &str, _: Option<&std::path::Path>, answer: Answer) -> Result<()> {
         match &self.reply {
-            Reply::Rows(rows) => Ok(rows.clone()),
+            Reply::Rows(columns, rows) => {
+                answer.tell(Told::Columns(columns.clone())).await?;
+                for row in rows {
+                    answer.tell(Told::Row(row.clone())).await?;
+                }
+                Ok(())
+            }
             Reply::Error(kind) => Err(Error::new(*kind, format!("running `{sql}`"))),
             Reply::Unreachable => Err(Error::new(Kind::Unavailable, "connecting").temporary()),
             Reply::Never => {
                 tokio::time::sleep(Duration::from_secs(600)).await;
-                Ok(Rows::default())
+                Ok(())
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Component, Path, PathBuf};
 
 use aws_lc_rs::digest;
@@ -69,7 +69,7 @@ fn is_glob(path: &Path) -> bool {
 }
 
 /// Opens what the path leads to, without reading anything; `None` if there is nothing.
-fn open(folder: &OwnedFd, path: &Path) -> io::Result<Option<OwnedFd>> {
+pub(super) fn open(folder: &OwnedFd, path: &Path) -> io::Result<Option<OwnedFd>> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let (flags, beneath) = (OFlags::PATH | OFlags::CLOEXEC, ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS);
     match rustix::fs::openat2(folder, path, flags, Mode::empty(), beneath) {
@@ -80,7 +80,7 @@ fn open(folder: &OwnedFd, path: &Path) -> io::Result<Option<OwnedFd>> {
 }
 
 /// Whether a link on the way led out, or in a circle. That is how the data is, not how the host is.
-fn leads_astray(error: &io::Error) -> bool {
+pub(super) fn leads_astray(error: &io::Error) -> bool {
     [Errno::XDEV, Errno::LOOP].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
@@ -146,9 +146,7 @@ fn described(file: OwnedFd) -> io::Result<Observation> {
     ]);
     if kind == FileType::RegularFile {
         values.remove("text");
-        // Only now, when it is known to be no device and no pipe, is it opened to be read.
-        let content = std::fs::File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-        values.extend(read(content)?);
+        values.extend(read(opened(file.as_raw_fd())?)?);
     }
     Ok(values)
 }
@@ -171,22 +169,40 @@ fn modified(stat: &Stat) -> Scalar {
     Timestamp::new(stat.st_mtime, nanos).map_or(Scalar::Null, |at| Scalar::Text(at.to_string()))
 }
 
+/// Opens to be read what was found to be a file: no device and no pipe, which would wait or act.
+pub(super) fn opened(found: RawFd) -> io::Result<std::fs::File> {
+    std::fs::File::open(format!("/proc/self/fd/{found}"))
+}
+
+/// SHA-256 of the content, hexadecimal.
+pub(super) fn sha256(content: std::fs::File) -> io::Result<String> {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    each_piece(content, |piece| digest.update(piece))?;
+    Ok(hex::encode(digest.finish()))
+}
+
+fn each_piece(mut content: std::fs::File, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match content.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => each(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Length and digest, and the text if it is text and not too long; else the text is not observed, so that nothing is concluded from a
 /// part of it.
-fn read(mut content: std::fs::File) -> io::Result<Observation> {
+fn read(content: std::fs::File) -> io::Result<Observation> {
     let mut digest = digest::Context::new(&digest::SHA256);
-    let (mut bytes, mut beginning, mut buffer) = (0_u64, Vec::new(), vec![0; 256 << 10]);
-    loop {
-        let piece = match content.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => &buffer[..count],
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
+    let (mut bytes, mut beginning) = (0_u64, Vec::new());
+    each_piece(content, |piece| {
         digest.update(piece);
         bytes += piece.len() as u64;
         beginning.extend_from_slice(&piece[..piece.len().min(KEPT - beginning.len())]);
-    }
+    })?;
     let digest = Scalar::Text(hex::encode(digest.finish()));
     let mut values = observation([("bytes", whole(bytes)), ("sha256", digest)]);
     if bytes <= KEPT as u64

@@ -23,7 +23,7 @@ pub async fn require_free(probes: impl IntoIterator<Item = &Probe>, facts: &BTre
         let addresses = match probe {
             Probe::Http(http) => http::addresses(&fill(&http.url, facts)?).await?,
             Probe::Tcp(tcp) => tcp::addresses(&fill(&tcp.address, facts)?).await?,
-            Probe::Sql(_) | Probe::Command(_) | Probe::File(_) => continue,
+            Probe::Sql(_) | Probe::Command(_) | Probe::File(_) | Probe::References(_) => continue,
         };
         for address in addresses {
             if answers(address).await {

@@ -19,6 +19,7 @@ mod http;
 mod loopback;
 mod program;
 mod reach;
+mod references;
 mod sql;
 mod tcp;
 #[cfg(test)]
@@ -48,29 +49,30 @@ pub enum Seen {
 
 /// Where a probe looks.
 #[derive(Clone, Copy)]
-pub(crate) struct Within<'a> {
-    pub(crate) cx: &'a Context,
-    pub(crate) env: &'a dyn Environment,
-    pub(crate) facts: &'a BTreeMap<String, String>,
+pub struct Within<'a> {
+    /// The run's context; inside the sandbox, if there is one.
+    pub cx: &'a Context,
+    /// The environment that it looks into.
+    pub env: &'a dyn Environment,
+    /// That of the files which references lead to; often the same.
+    pub files: &'a dyn Environment,
+    /// The facts of all environments, with `DRILL_ROOT`, `DRILL_RUN` and `DRILL_PORT`.
+    pub facts: &'a BTreeMap<String, String>,
 }
 
 /// Looks once. `${FACT}`s are filled into the probe's texts before, and secrets are scrubbed from what it saw.
 ///
 /// # Errors
 /// Only if it could not look; see the module's own words.
-pub async fn observe(
-    probe: &Probe,
-    cx: &Context,
-    env: &dyn Environment,
-    facts: &BTreeMap<String, String>,
-) -> Result<Seen> {
-    let within = Within { cx, env, facts };
+pub async fn observe(probe: &Probe, within: Within<'_>) -> Result<Seen> {
+    let cx = within.cx;
     let seen = match probe {
         Probe::Http(probe) => http::observe(probe, within).await,
         Probe::Sql(probe) => sql::observe(probe, within).await,
         Probe::Tcp(probe) => tcp::observe(probe, within).await,
         Probe::Command(probe) => command::observe(probe, within).await,
         Probe::File(probe) => file::observe(probe, within).await,
+        Probe::References(probe) => references::observe(probe, within).await,
     }?;
     Ok(match seen {
         Seen::Values(values) => {

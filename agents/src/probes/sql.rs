@@ -22,7 +22,7 @@ pub(super) async fn observe(probe: &SqlProbe, within: Within<'_>) -> Result<Seen
 
 /// Whether a failed query says something about what was restored: a table or the file is missing, or is damaged. That the throw-away
 /// server itself can't be reached (which may go away by itself) does not.
-fn about_the_database(error: &Error) -> bool {
+pub(super) fn about_the_database(error: &Error) -> bool {
     let kinds = [Kind::Corrupt, Kind::Unrestorable, Kind::NotFound, Kind::Unavailable, Kind::TimedOut];
     kinds.contains(&error.kind()) && !error.is_temporary()
 }

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::fake::{Fake, Reply};
 use super::*;
-use crate::{Clock, Kind, Rows};
+use crate::{Clock, Kind, Row};
 
 fn text(text: &str) -> Scalar {
     Scalar::Text(text.into())
@@ -233,10 +233,13 @@ async fn tcp_never_leaves_loopback() {
     }
 }
 
-fn answer(columns: &[&str], first: &[Option<&str>], count: u64) -> Reply {
-    let row = first.iter().map(|value| value.map(str::to_owned)).collect();
-    let rows = if count == 0 { Vec::new() } else { vec![row] };
-    Reply::Rows(Rows { columns: columns.iter().map(|&name| name.to_owned()).collect(), rows, count })
+fn answer(columns: &[&str], first: &[Option<&str>], count: usize) -> Reply {
+    rows(columns, &vec![first; count])
+}
+
+fn rows(columns: &[&str], rows: &[&[Option<&str>]]) -> Reply {
+    let row = |row: &&[Option<&str>]| -> Row { row.iter().map(|value| value.map(str::to_owned)).collect() };
+    Reply::Rows(columns.iter().map(|&name| name.to_owned()).collect(), rows.iter().map(row).collect())
 }
 
 #[tokio::test]
@@ -459,4 +462,103 @@ fn where_nothing_was_seen_nothing_holds() {
     let nothing = Seen::Nothing("connection refused".into());
     assert_eq!(nothing.judge(&BTreeMap::new(), at), Judgement::Fails(vec!["connection refused".into()]));
     assert_eq!(Seen::Values(Observation::new()).judge(&BTreeMap::new(), at), Judgement::Holds);
+}
+
+/// The SHA-256 of `one`.
+const ONE: &str = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed";
+
+fn with_files() -> Fake {
+    let fake = Fake::new();
+    std::fs::create_dir_all(fake.root.join("up/2026")).expect("folders");
+    for (name, content) in [("up/2026/a.png", "one"), ("up/b.png", "two"), ("up/grüße.png", "three")] {
+        std::fs::write(fake.root.join(name), content).expect("a file");
+    }
+    std::os::unix::fs::symlink("/etc/passwd", fake.root.join("up/out.png")).expect("a link");
+    std::os::unix::fs::symlink("b.png", fake.root.join("up/in.png")).expect("a link");
+    fake
+}
+
+#[tokio::test]
+async fn references_are_looked_up_and_the_first_that_leads_nowhere_is_named() {
+    let mut fake = with_files();
+    let probe = json!({"references": {"query": "select file from pictures", "below": "up"}});
+    let whole = [Some("2026/a.png"), Some("b.png"), None, Some("grüße.png"), Some("in.png")];
+    let answer: Vec<&[Option<&str>]> = whole.iter().map(std::slice::from_ref).collect();
+    fake.reply = rows(&["file"], &answer);
+    let seen = fake.values(probe.clone()).await;
+    assert_eq!((&seen["references"], &seen["unresolved"]), (&Scalar::Int(4), &Scalar::Int(0)));
+    assert_eq!(seen["first_unresolved"], Scalar::Null);
+    for (path, why) in [
+        ("2026/gone.png", "2026/gone.png is not there"),
+        ("b.png/c.png", "b.png/c.png is not there"),
+        ("2026", "2026 is no file"),
+        ("out.png", "out.png leads out of the restored data"),
+        ("../../key", "../../key leads out of the restored data"),
+        ("/b.png", "/b.png leads out of the restored data"),
+        ("", " (an empty path) names no file"),
+        ("a\0b", "a\0b can't be the path of a file"),
+    ] {
+        fake.reply = rows(&["file"], &[&[Some("b.png")], &[Some(path)], &[Some("also-gone.png")]]);
+        let seen = fake.values(probe.clone()).await;
+        assert_eq!((&seen["references"], &seen["missing"]), (&Scalar::Int(3), &Scalar::Int(2)), "{path}");
+        assert_eq!(seen["first_unresolved"], text(why), "{path}");
+    }
+    let long = "x".repeat(5_000);
+    fake.reply = rows(&["file"], &[&[Some(&long)]]);
+    assert_eq!(fake.values(probe).await["missing"], Scalar::Int(1));
+}
+
+#[tokio::test]
+async fn what_a_reference_says_of_its_file_must_hold() {
+    let mut fake = with_files();
+    let probe = json!({"references": {"query": "select …", "below": "up"}});
+    let upper = ONE.to_uppercase();
+    for (size, sha256, first) in [
+        (Some("3"), Some(ONE), None),
+        (Some(" 3 "), Some(upper.as_str()), None),
+        (None, None, None),
+        (Some("4"), Some(ONE), Some("2026/a.png has 3 bytes, and the database says 4")),
+        (Some("three"), None, Some("2026/a.png has 3 bytes, and the database says three")),
+        (
+            None,
+            Some("00"),
+            Some(
+                "2026/a.png has the SHA-256 7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed, and the database says 00",
+            ),
+        ),
+    ] {
+        fake.reply = rows(&["path", "Size", "sha256"], &[&[Some("2026/a.png"), size, sha256]]);
+        let seen = fake.values(probe.clone()).await;
+        assert_eq!(seen["first_unresolved"], first.map_or(Scalar::Null, text), "{size:?} {sha256:?}");
+        assert_eq!(seen["differing"], Scalar::Int(i64::from(first.is_some())));
+        assert_eq!(seen["missing"], Scalar::Int(0));
+    }
+}
+
+#[tokio::test]
+async fn references_that_nothing_names_prove_nothing() {
+    let mut fake = with_files();
+    let probe = json!({"references": {"query": "select …"}});
+    for nothing in [rows(&["file"], &[]), rows(&["file"], &[&[None], &[None]])] {
+        fake.reply = nothing;
+        assert_eq!(fake.nothing(probe.clone()).await, "the query names no file");
+    }
+    fake.reply = Reply::Error(Kind::Unrestorable);
+    assert!(fake.nothing(probe.clone()).await.contains("running"));
+    fake.reply = Reply::Unreachable;
+    assert_eq!(fake.see(probe.clone()).await.expect_err("the host").kind(), Kind::Unavailable);
+    fake.reply = Reply::Never;
+    let slow = json!({"references": {"query": "select …", "timeout": "50ms"}});
+    assert_eq!(fake.nothing(slow).await, "looking the references up took longer than 50ms");
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_references_are_each_looked_up() {
+    let mut fake = with_files();
+    let names: Vec<[Option<&str>; 1]> =
+        (0..100_000).map(|n| [Some(if n % 1_000 == 999 { "gone.png" } else { "b.png" })]).collect();
+    let answer: Vec<&[Option<&str>]> = names.iter().map(<[_; 1]>::as_slice).collect();
+    fake.reply = rows(&["file"], &answer);
+    let seen = fake.values(json!({"references": {"query": "select …", "below": "up"}})).await;
+    assert_eq!((&seen["references"], &seen["unresolved"]), (&Scalar::Int(100_000), &Scalar::Int(100)));
 }

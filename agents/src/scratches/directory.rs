@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,8 +16,8 @@ use crate::mark::{Mark, Removal, require_empty};
 use crate::stream::on_thread;
 use crate::tree::Written;
 use crate::{
-    Account, CanarySeen, Context, Entry, EntryKind, Environment, Error, Format, Identity, Index, Kind, OpenReader,
-    Place, Restored, Restorer, Result, Rows, Scratch, sqlite, tree,
+    Account, Answer, CanarySeen, Context, Entry, EntryKind, Environment, Error, Format, Identity, Index, Kind,
+    OpenReader, Place, Restored, Restorer, Result, Scratch, sqlite, tree,
 };
 
 /// Name of the folder, in the environment's, that the backup is restored into.
@@ -54,7 +54,7 @@ impl Scratch for DirectoryScratch {
             )
             .hint("Make it, or name another place in `scratch`."));
         }
-        apart(&place.folder, source)
+        place.must_be_apart_from(source)
     }
 
     async fn provision(&self, cx: &Context, place: &Place, index: &Index) -> Result<Box<dyn Environment>> {
@@ -113,22 +113,6 @@ fn takes(format: &Format) -> Result<()> {
 fn file_path(name: &str) -> Option<&Path> {
     let path = Path::new(name);
     (path.file_name() == Some(path.as_os_str())).then_some(path)
-}
-
-/// Refuses a place that is the source or lies in it, whatever it is called. It can't contain the source, since it is empty.
-pub(super) fn apart(place: &Path, source: &Identity) -> Result<()> {
-    let wrong = |cause| Error::io("looking at scratch folder", place.display(), cause);
-    let there = place.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("."));
-    let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
-    for ancestor in there.canonicalize().map_err(wrong)?.ancestors() {
-        let meta = std::fs::metadata(ancestor).map_err(wrong)?;
-        let same = |name: &str, value: u64| source.values.get(name).is_some_and(|told| *told == value.to_string());
-        if same("device", meta.dev()) && same("inode", meta.ino()) {
-            let message = format!("scratch folder {} is the source or lies in it", place.display());
-            return Err(Error::new(Kind::Refused, message).hint("Name a place outside of the source in `scratch`."));
-        }
-    }
-    Ok(())
 }
 
 /// A folder that a backup is restored into.
@@ -288,8 +272,8 @@ impl Environment for DirectoryEnvironment {
         .await
     }
 
-    async fn query(&self, _cx: &Context, sql: &str, database: Option<&Path>) -> Result<Rows> {
-        sqlite::query(&self.database(database)?, sql).await
+    async fn ask(&self, _cx: &Context, sql: &str, database: Option<&Path>, answer: Answer) -> Result<()> {
+        sqlite::query(&self.database(database)?, sql, answer).await
     }
 }
 

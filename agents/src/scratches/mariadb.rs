@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use drill_scenarios::{Level, Newest};
 use jiff::Timestamp;
 
-use super::directory::apart;
 use super::timestamp::timestamp_of;
 use crate::cancel::unless_stopped;
 use crate::mariadb::programs::{ServerPrograms, release};
@@ -17,8 +16,8 @@ use crate::mariadb::site::{self, Site};
 use crate::mariadb::{canary, facts, fresh, identity, load, stop};
 use crate::mark::require_empty;
 use crate::{
-    CanarySeen, Context, Database, Environment, Error, Format, Identity, Index, Kind, Mark, Note, OpenReader, Place,
-    Removal, Restored, Result, Rows, Scratch,
+    Answer, CanarySeen, Context, Database, Environment, Error, Format, Identity, Index, Kind, Mark, Note, OpenReader,
+    Place, Removal, Restored, Result, Rows, Scratch,
 };
 
 /// How long a new server may take to answer.
@@ -98,7 +97,7 @@ impl Scratch for MariadbScratch {
             require_empty(folder)?;
         }
         not_in_a_server(&place.folder)?;
-        apart(&place.folder, source)?;
+        place.must_be_apart_from(source)?;
         site::account()?.must_reach(&place.folder)
     }
 
@@ -235,7 +234,7 @@ impl Environment for MariadbEnvironment {
         match how {
             Some(Newest::Sql(sql)) => {
                 let mut session = self.server.target(&self.database).connect_to_read().await?;
-                let rows = session.answer(sql).await?;
+                let rows = Rows::of(async |answer| session.tell(sql, &answer).await).await?;
                 Ok(timestamp_of(&rows, sql)?.map(|time| (time, sql.clone())))
             }
             Some(Newest::Files(_)) => {
@@ -250,10 +249,10 @@ impl Environment for MariadbEnvironment {
         canary::find(&mut self.server.target(&self.database).connect().await?, &cx.run).await
     }
 
-    async fn query(&self, _: &Context, sql: &str, _: Option<&Path>) -> Result<Rows> {
+    async fn ask(&self, _: &Context, sql: &str, _: Option<&Path>, answer: Answer) -> Result<()> {
         let mut session = self.server.target(&self.database).connect().await?;
         session.run("setting the session up", "SET SESSION TRANSACTION READ ONLY").await?;
-        session.answer(sql).await
+        session.tell(sql, &answer).await
     }
 }
 

@@ -14,7 +14,6 @@ use async_trait::async_trait;
 use self::dumped::DumpedEnvironment;
 use self::physical::PhysicalEnvironment;
 use self::server::Server;
-use super::directory::apart;
 use crate::mark::{Removal, require_empty};
 use crate::postgres::cluster::{self, Cluster, SUPERUSER};
 use crate::postgres::connection::wrong;
@@ -113,7 +112,7 @@ impl Scratch for PostgresScratch {
             require_empty(folder)?;
         }
         not_in_a_cluster(&place.folder)?;
-        apart(&place.folder, source)?;
+        place.must_be_apart_from(source)?;
         site::account()?.must_reach(&place.folder)
     }
 

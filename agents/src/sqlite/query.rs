@@ -8,30 +8,27 @@ use rusqlite::types::{Value, ValueRef};
 use super::connect::{self, InterruptOnDrop, failed};
 use super::{facts, time};
 use crate::stream::on_thread;
-use crate::{Error, Kind, Result, Rows};
+use crate::{Answer, Error, Kind, Result, Told};
 
-/// Rows that are kept.
-const KEPT: u64 = 1_000;
-
-/// Runs a query on the restored database at `path`. If nobody waits for the answer any more, it is interrupted.
+/// Runs a query on the restored database at `path`, and tells its answer. If nobody waits for that any more, it is interrupted.
 ///
 /// # Errors
 /// [`Kind::Config`] for what is no query; [`Kind::Unrestorable`] if the database can't be read, or lacks what is asked for.
-pub(crate) async fn query(path: &Path, sql: &str) -> Result<Rows> {
-    ask(path, sql, |statement| {
-        let columns = statement.column_names().into_iter().map(str::to_owned).collect::<Vec<_>>();
-        let mut answer = Rows { columns, ..Rows::default() };
+pub(crate) async fn query(path: &Path, sql: &str, answer: Answer) -> Result<()> {
+    ask(path, sql, move |statement| {
+        let columns: Vec<_> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let width = columns.len();
+        let mut heard = answer.tell_from_thread(Told::Columns(columns));
         let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            if answer.count < KEPT {
-                let values = (0..answer.columns.len()).map(|column| row.get_ref(column).map(text));
-                answer.rows.push(values.collect::<rusqlite::Result<_>>()?);
-            }
-            answer.count += 1;
+        while heard.is_ok()
+            && let Some(row) = rows.next()?
+        {
+            let values = (0..width).map(|column| row.get_ref(column).map(text));
+            heard = answer.tell_from_thread(Told::Row(values.collect::<rusqlite::Result<_>>()?));
         }
-        Ok(answer)
+        Ok(heard)
     })
-    .await
+    .await?
 }
 
 /// The point in time that a query's first value means, if there is one.

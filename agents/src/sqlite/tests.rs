@@ -212,25 +212,28 @@ async fn a_damaged_database_is_not_backed_up_as_if_it_were_whole() {
     assert_eq!(trial::captured(&source(&path), &cx).await.expect_err("gone").kind(), Kind::NotFound);
 }
 
+async fn query(path: &Path, sql: &str) -> crate::Result<crate::Rows> {
+    crate::Rows::of(|answer| super::query(path, sql, answer)).await
+}
+
 #[tokio::test]
 async fn queries_read_all_types_and_change_nothing() {
     let home = tempfile::tempdir().expect("tempdir");
     let path = home.path().join("app.db");
     let live = fill(&path, "wal");
-    let rows = super::query(&path, "select 1 as a, 2.0, 'three', x'04ff', null union all select 5, 6, 7, 8, 9")
-        .await
-        .expect("rows");
+    let rows =
+        query(&path, "select 1 as a, 2.0, 'three', x'04ff', null union all select 5, 6, 7, 8, 9").await.expect("rows");
     assert_eq!(rows.columns, ["a", "2.0", "'three'", "x'04ff'", "null"]);
     let shown: Vec<Option<&str>> = rows.rows[0].iter().map(Option::as_deref).collect();
     assert_eq!(shown, [Some("1"), Some("2.0"), Some("three"), Some("04ff"), None]);
     let many = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 2500) select i from n";
-    let many = super::query(&path, many).await.expect("rows");
+    let many = query(&path, many).await.expect("rows");
     assert_eq!((many.count, many.rows.len()), (2_500, 1_000));
-    assert!(super::query(&path, "delete from orders").await.is_err());
-    assert_eq!(super::query(&path, "select from").await.expect_err("no query").kind(), Kind::Config);
-    assert_eq!(super::query(&path, "select 1 from gone").await.expect_err("no table").kind(), Kind::Unrestorable);
+    assert!(query(&path, "delete from orders").await.is_err());
+    assert_eq!(query(&path, "select from").await.expect_err("no query").kind(), Kind::Config);
+    assert_eq!(query(&path, "select 1 from gone").await.expect_err("no table").kind(), Kind::Unrestorable);
     drop(live);
-    super::query(&path, "select count(*) from orders").await.expect("rows");
+    query(&path, "select count(*) from orders").await.expect("rows");
     assert_eq!(names_beside(&path), ["app.db"], "a query left files behind");
     let newest = super::newest(&path, "select '2026-01-31 12:00:00' union all select 'never'").await.expect("newest");
     assert_eq!(newest.map(|time| time.to_string()).as_deref(), Some("2026-01-31T12:00:00Z"));
@@ -244,7 +247,7 @@ async fn a_query_that_nobody_waits_for_is_interrupted() {
     let path = home.path().join("app.db");
     drop(fill(&path, "delete"));
     let endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n";
-    let given_up = tokio::time::timeout(std::time::Duration::from_millis(200), super::query(&path, endless)).await;
+    let given_up = tokio::time::timeout(std::time::Duration::from_millis(200), query(&path, endless)).await;
     assert!(given_up.is_err());
     // The runtime waits for its threads when it ends: if the query went on, so would this test.
 }

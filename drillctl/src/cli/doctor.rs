@@ -8,15 +8,15 @@ use drill_agents::{
     Clock, Context, Error, Identity, Kind, Limits, Note, Sandbox, Secrets, Vault, repositories, scratches, sources,
 };
 use drill_reports::amount;
-use drill_scenarios::{Scenario, Seal};
+use drill_scenarios::{Name, Scenario, Seal, Source, System};
 use owo_colors::OwoColorize;
 use rustix::fs::Access;
 use serde::Serialize;
 
 use super::{Ended, Options, say, say_json};
 use crate::failure::{Failure, USAGE};
-use crate::plan::ScenarioFile;
 use crate::reservation::Reserved;
+use crate::scenario_file::ScenarioFile;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -87,21 +87,20 @@ async fn scenario(options: &Options, file: ScenarioFile, findings: &mut Vec<Find
     if let Some(seal) = &scenario.seal {
         look("seal", sound(seal, &secrets).map_err(Failure::from));
     }
-    let identity = identity(&cx, scenario).await;
-    repositories::remove_notes(&folder)?;
-    let known = identity.as_ref().cloned().unwrap_or_default();
-    look("source", identity.map(|found| found.to_string()).map_err(Failure::from));
     look("limits", cx.limits.prove().map(|()| "can be kept".into()).map_err(Failure::from));
     if let Some(vault) = &scenario.vault {
         look("vault", writable(&cx, vault).await.map_err(Failure::from));
     }
-    let scratch = async {
-        let scratch = scratches::open(&scenario.scratch, &scenario.verify)?;
-        let place = scratch.place(&cx);
-        scratch.admit(&cx, &place, &known, &sources::format(&scenario.source)).await?;
-        Ok::<_, drill_agents::Error>(format!("{} can be made", place.folder.display()))
-    };
-    look("scratch", scratch.await.map_err(Failure::from));
+    for system in scenario.systems() {
+        let name = system.name.map(Name::as_str);
+        let cx = cx.of_system(name);
+        let part = |part: &str| name.map_or_else(|| part.to_owned(), |name| format!("{part} of {name}"));
+        let identity = identity(&cx, system.source).await;
+        repositories::remove_notes(&folder)?;
+        let known = identity.as_ref().cloned().unwrap_or_default();
+        look(&part("source"), identity.map(|found| found.to_string()).map_err(Failure::from));
+        look(&part("scratch"), can_be_made(&cx, scenario, system, &known).await.map_err(Failure::from));
+    }
     if scenario.sandbox.is_some() {
         let found = Sandbox::admit(&cx).await.map(|()| "can be made".into());
         look("sandbox", found.map_err(Failure::from));
@@ -110,12 +109,24 @@ async fn scenario(options: &Options, file: ScenarioFile, findings: &mut Vec<Find
 }
 
 /// Who the source is, or the repository of the tool that takes the backups.
-async fn identity(cx: &Context, scenario: &Scenario) -> Result<Identity, Error> {
-    if scenario.source.is_adopted() {
-        repositories::open(&scenario.source, &cx.secrets)?.identity(cx).await
+async fn identity(cx: &Context, source: &Source) -> Result<Identity, Error> {
+    if source.is_adopted() {
+        repositories::open(source, &cx.secrets)?.identity(cx).await
     } else {
-        sources::open(&scenario.source, &cx.secrets)?.identity(cx).await
+        sources::open(source, &cx.secrets)?.identity(cx).await
     }
+}
+
+async fn can_be_made(
+    cx: &Context,
+    scenario: &Scenario,
+    system: System<'_>,
+    source: &Identity,
+) -> Result<String, Error> {
+    let scratch = scratches::open(system.scratch, &scenario.verify)?;
+    let place = scratch.place(cx);
+    scratch.admit(cx, &place, source, &sources::format(system.source)).await?;
+    Ok(format!("{} can be made", place.folder.display()))
 }
 
 async fn writable(cx: &Context, vault: &drill_scenarios::Vault) -> Result<String, Error> {

@@ -89,10 +89,10 @@ fn row(kept: &Kept, now: Timestamp) -> Row {
     Row {
         run: kept.folder.run.clone(),
         scenario: kept.scenario.clone(),
-        folder: kept.place.folder.clone(),
+        folder: kept.place().to_owned(),
         root: kept.root(),
-        until: kept.until,
-        overdue: kept.until <= now,
+        until: kept.until(),
+        overdue: kept.until() <= now,
         bytes: kept.bytes(),
     }
 }
@@ -153,7 +153,7 @@ async fn release(options: &Options, arguments: &ReleaseArguments) -> Ended {
     } else {
         record.release.leaked.iter().for_each(|what| say(format_args!("LEAKED   {}", shown(what))));
         if !record.leaked() {
-            say(format_args!("removed  {}", kept.place.folder.display()));
+            say(format_args!("removed  {}", kept.place().display()));
         }
     }
     Ok(if record.leaked() { LEAKED } else { 0 })

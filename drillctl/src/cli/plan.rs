@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use drill_agents::{Clock, Context, Limits, repositories};
+use drill_agents::seal::Keys;
+use drill_agents::{Clock, Context, Estimate, Limits, repositories};
 use drill_reports::amount::{bytes, instant};
 use serde::Serialize;
 
 use super::{Ended, Options, say, say_json};
 use crate::failure::Failure;
 use crate::host;
-use crate::plan::{Adoption, Choice, Forecast, Origin, Pick, Plan, ScenarioFile};
+use crate::plan::{Adoption, Forecast, Origin, Pick, Plan, System, Wanted};
+use crate::scenario_file::ScenarioFile;
 use crate::space::{self, Space};
 
 #[derive(Debug, Args)]
@@ -33,7 +35,8 @@ pub(super) async fn plan(options: &Options, arguments: &Arguments) -> Ended {
         .map_err(|cause| Failure::io("finding", "the state folder", cause))?;
     let clock = Clock::system();
     let limits = Limits::new(&file.scenario.limits, &clock);
-    let cx = Context::new("planned", &folder, clock, secrets.clone()).limited(limits);
+    let mut cx = Context::new("planned", &folder, clock, secrets.clone()).limited(limits);
+    cx.seed = host::nonce::<16>();
     let plan = build(&cx, file).await.map_err(|failure| failure.scrubbed(&secrets));
     repositories::remove_notes(&folder)?;
     let mut plan = plan?;
@@ -45,10 +48,7 @@ pub(super) async fn plan(options: &Options, arguments: &Arguments) -> Ended {
         say(format_args!("{} ({})", plan.scenario().title, planned.scenario));
         planned.steps.iter().enumerate().for_each(|(at, step)| say(format_args!("{:>3}. {step}", at + 1)));
         planned.forecast.space.iter().for_each(|space| say(format_args!("     {}", room(space))));
-        let warnings = match &plan.origin {
-            Origin::Own(own) => own.keys.warnings(),
-            Origin::Adopted(_) => &[],
-        };
+        let warnings = plan.keys().map_or(&[] as &[_], Keys::warnings);
         let notes = warnings.iter().cloned().chain(plan.forecast.note());
         notes.for_each(|note| say(format_args!("     note: {}: {}", note.subject, note.statement)));
     }
@@ -56,18 +56,16 @@ pub(super) async fn plan(options: &Options, arguments: &Arguments) -> Ended {
 }
 
 async fn build(cx: &Context, file: ScenarioFile) -> Result<Plan, Failure> {
-    match file.scenario.source.select().cloned() {
-        None => Plan::own(cx, file, Choice::Capture).await,
-        Some(select) => Plan::adopted(cx, file, &select, &host::nonce::<16>()).await,
-    }
+    let wanted = file.scenario.systems().map(Wanted::as_said).collect();
+    Plan::build(cx, file, wanted).await
 }
 
 /// Where the backup comes from, in sentences.
-fn origin(plan: &Plan) -> Vec<String> {
-    let (kind, forecast) = (plan.scenario().source.kind(), &plan.forecast);
-    match &plan.origin {
+fn origin(system: &System) -> Vec<String> {
+    let kind = system.source.kind();
+    match &system.origin {
         Origin::Own(own) => vec![
-            format!("Capture the {kind} source: {}", extent(forecast)),
+            format!("Capture the {kind} source{}: {}", of(system), extent(&system.estimate)),
             format!("Seal it to {} and store it in {}", own.keys.recipients().join(", "), own.vault.location()),
         ],
         Origin::Adopted(Adoption { repository, pick: Pick::Nothing }) => {
@@ -75,7 +73,8 @@ fn origin(plan: &Plan) -> Vec<String> {
         }
         Origin::Adopted(Adoption { pick: Pick::Denied { why, .. }, .. }) => vec![format!("Fail: {why}")],
         Origin::Adopted(Adoption { repository, pick: Pick::Chosen(chosen) }) => vec![format!(
-            "Take the {kind} backup {} of {} from {}: {}",
+            "Take the {kind} backup{} {} of {} from {}: {}",
+            of(system),
             chosen.backup.id,
             instant(chosen.backup.taken_at),
             repository.location(),
@@ -84,9 +83,14 @@ fn origin(plan: &Plan) -> Vec<String> {
     }
 }
 
-fn extent(forecast: &Forecast) -> String {
-    match forecast.known {
-        true => format!("about {}, {} items", bytes(forecast.stream_bytes), forecast.items),
+/// ` of uploads`; nothing for the scenario's own.
+fn of(system: &System) -> String {
+    system.name.as_ref().map_or_else(String::new, |name| format!(" of {name}"))
+}
+
+fn extent(estimate: &Estimate) -> String {
+    match estimate.is_known() {
+        true => format!("about {}, {} items", bytes(estimate.stream_bytes), estimate.items),
         false => "how much there is isn't known beforehand".into(),
     }
 }
@@ -104,9 +108,12 @@ fn room(space: &Space) -> String {
 fn steps(plan: &Plan) -> Vec<String> {
     let scenario = plan.scenario();
     let forecast = &plan.forecast;
-    let mut steps = origin(plan);
+    let mut steps: Vec<String> = plan.systems.iter().flat_map(origin).collect();
+    steps.extend(plan.systems.iter().map(|system| {
+        let (kind, folder) = (system.scratch_kind, system.place.folder.display());
+        format!("Provision a {kind} scratch{} in {folder}", of(system))
+    }));
     steps.extend([
-        format!("Provision a {} scratch in {}", scenario.scratch.kind(), plan.place.folder.display()),
         match forecast.known {
             true => format!("Restore: about {}", bytes(forecast.restored_bytes)),
             false => "Restore".into(),

@@ -9,7 +9,7 @@ use drill_agents::{Account, Clock, Context, Limits, Vault};
 use drill_reports::text::{Paint, text};
 use drill_reports::{Event, Record, Trigger, TriggerKind};
 
-use drill_scenarios::Select;
+use drill_scenarios::{Name, Select, System};
 
 use super::console::Console;
 use super::stop::Signals;
@@ -18,8 +18,9 @@ use crate::engine::{self, Circumstances, Earlier};
 use crate::failure::Failure;
 use crate::journal::{Journal, write_whole};
 use crate::monitor::Monitor;
-use crate::plan::{Choice, Plan, ScenarioFile};
+use crate::plan::{Choice, Plan, Wanted};
 use crate::reservation::Reservation;
+use crate::scenario_file::ScenarioFile;
 use crate::store::{RunFolder, Store, is_run_id};
 use crate::{host, publish};
 
@@ -52,7 +53,7 @@ pub(super) async fn run(options: &Options, arguments: &Arguments) -> Ended {
     let nonce = host::nonce::<16>();
     cx.seed.clone_from(&nonce);
     let prepared = tokio::select! {
-        prepared = prepare(&cx, &store, file, (arguments, &nonce)) => prepared,
+        prepared = prepare(&cx, &store, file, arguments) => prepared,
         by = signals.next() => Err(Failure::interrupted(by)),
     };
     let (plan, reservation) = prepared.map_err(|failure| {
@@ -72,33 +73,44 @@ async fn prepare(
     cx: &Context,
     store: &Store,
     file: ScenarioFile,
-    asked: (&Arguments, &str),
+    arguments: &Arguments,
 ) -> Result<(Plan, Arc<Reservation>), Failure> {
     let folder = RunFolder { run: cx.run.clone(), path: cx.folder.clone() };
-    let mut plan = plan(cx, store, file, asked).await?;
+    let wanted = wanted(cx, store, &file, arguments.snapshot.as_deref()).await?;
+    let mut plan = Plan::build(cx, file, wanted).await?;
     let reservation = Reservation::make(store, &folder, &mut plan.forecast.space).await?;
     Ok((plan, reservation))
 }
 
-async fn plan(
-    cx: &Context,
-    store: &Store,
-    file: ScenarioFile,
-    (arguments, nonce): (&Arguments, &str),
-) -> Result<Plan, Failure> {
-    match (file.scenario.source.select(), &arguments.snapshot) {
-        (None, None) => Plan::own(cx, file, Choice::Capture).await,
-        (None, Some(name)) => {
-            let choice = select(&file, cx, store, name).await?;
-            Plan::own(cx, file, choice).await
-        }
-        (Some(select), None) => {
-            let select = select.clone();
-            Plan::adopted(cx, file, &select, nonce).await
-        }
-        (Some(_), Some(name)) if name == "newest" => Plan::adopted(cx, file, &Select::Newest, nonce).await,
-        (Some(_), Some(id)) => Plan::adopted(cx, file, &Select::Id(id.clone()), nonce).await,
+/// What is to be restored of each system: what the scenario says, but for what `named` names of its own. The snapshots of one run belong
+/// together, so that those of the other systems follow.
+async fn wanted(cx: &Context, store: &Store, file: &ScenarioFile, named: Option<&str>) -> Result<Vec<Wanted>, Failure> {
+    let own = match (file.scenario.source.select(), named) {
+        (None, Some(name)) => Wanted::Own(select(file, cx, store, name).await?),
+        (Some(_), Some("newest")) => Wanted::Adopted(Select::Newest),
+        (Some(_), Some(id)) => Wanted::Adopted(Select::Id(id.to_owned())),
+        (_, None) => Wanted::as_said(file.scenario.own_system()),
+    };
+    let mut wanted = vec![own];
+    for system in file.scenario.systems().skip(1) {
+        wanted.push(match &wanted[0] {
+            Wanted::Own(Choice::Select { snapshot, .. }) if !system.source.is_adopted() => {
+                Wanted::Own(together(file, store, system, snapshot)?)
+            }
+            _ => Wanted::as_said(system),
+        });
     }
+    Ok(wanted)
+}
+
+/// The snapshot of a further system that the same run took.
+fn together(file: &ScenarioFile, store: &Store, system: System<'_>, own: &str) -> Result<Choice, Failure> {
+    let run = own.strip_prefix(&format!("{}-", file.scenario.name)).unwrap_or(own);
+    let snapshot = format!("{}-{run}", file.sealed_as(system.name.map(Name::as_str)));
+    let location = Vault::open(file.own()?.0, &file.secrets())?.location().to_owned();
+    let header_sha256 = recorded(store, &location)?.get(&snapshot).cloned();
+    let unknown = if header_sha256.is_none() { "; no run of this installation recorded it" } else { "" };
+    Ok(Choice::Select { how: format!("taken with {own}{unknown}"), snapshot, header_sha256 })
 }
 
 /// The snapshot that `name` names, with the digest of its header if a run of this installation recorded it.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::console::Console;
 use super::{Ended, Options, say, say_json};
 use crate::failure::Failure;
-use crate::plan::ScenarioFile;
+use crate::scenario_file::ScenarioFile;
 
 /// A snapshot is damaged, or no key opens it.
 const DAMAGED: u8 = 1;

@@ -1,54 +1,68 @@
 //! Verify: what came back is compared with what went in, the canary is looked for, and the newest data is found.
 
-use drill_agents::{Database, EntryKind, Environment, Index, Sha256, differences};
-use drill_reports::{Assurance, Event, Outcome, Severity, amount};
+use drill_agents::{Database, EntryKind, Environment, Index, Note, Sha256, differences};
+use drill_reports::{Assurance, Event, Outcome, amount};
 use drill_scenarios::Level;
 
-use super::recovery::Backup;
-use super::results::{judged, passed};
+use super::recovery::Placed;
+use super::results::{id_of, judged, passed};
 use super::{Engine, Stop, history};
 use crate::host;
-use crate::plan::{Choice, Origin};
+use crate::plan::{Choice, Origin, System};
 
 /// Id of the check that compares all of the content.
 const CONTENT: &str = "content";
 
-/// Compares the environment with the snapshot's index.
-pub(super) async fn verify(
+/// Compares each environment with the index of its snapshot.
+pub(super) async fn verify(engine: &mut Engine<'_>, placed: &[Placed<'_>]) -> Result<(), Stop> {
+    for Placed { system, backup, environment } in placed {
+        verify_one(engine, system, backup.index(), &**environment).await?;
+    }
+    Ok(())
+}
+
+async fn verify_one(
     engine: &mut Engine<'_>,
-    backup: &Backup<'_>,
+    system: &System,
+    captured: &Index,
     environment: &dyn Environment,
 ) -> Result<(), Stop> {
-    let (cx, scenario) = (engine.cx, engine.plan.scenario());
-    cx.progress.begin(engine.plan.forecast.stream_bytes);
-    let observed = content(engine, backup.index(), environment).await?;
-    canary(engine, environment).await?;
-    let how = scenario.objectives.newest.as_ref();
-    if let Some((at, by)) = environment.newest(cx, how, observed.as_ref()).await? {
-        engine.journal.append(Event::NewestFound { at, by })?;
+    let cx = &system.cx;
+    cx.progress.begin(system.estimate.stream_bytes);
+    let observed = content(engine, system, captured, environment).await?;
+    canary(engine, system, environment).await?;
+    if system.name.is_none() {
+        let how = engine.plan.scenario().objectives.newest.as_ref();
+        if let Some((at, by)) = environment.newest(cx, how, observed.as_ref()).await? {
+            engine.journal.append(Event::NewestFound { at, by })?;
+        }
     }
     let counted = match observed {
         Some(observed) => observed,
-        None => environment.observe(cx, backup.index(), Level::Count).await?,
+        None => environment.observe(cx, captured, Level::Count).await?,
     };
-    history::hold(engine, &counted)
+    history::hold(engine, system, &counted)
 }
 
 /// Holds what is in the environment against what was captured. Where nothing is known of that, as for a dump that another
 /// program made, nothing is claimed. Returns what was observed.
-async fn content(engine: &Engine<'_>, captured: &Index, environment: &dyn Environment) -> Result<Option<Index>, Stop> {
+async fn content(
+    engine: &Engine<'_>,
+    system: &System,
+    captured: &Index,
+    environment: &dyn Environment,
+) -> Result<Option<Index>, Stop> {
     if tells_nothing(captured) {
         let statement =
             "The source tells nothing about its content, so what came back was not compared with it.".into();
-        let noted = Event::Noted { severity: Severity::Warning, subject: "content".into(), statement };
-        engine.journal.append(noted)?;
+        engine.note(system, &[Note { subject: CONTENT.into(), statement }])?;
         return Ok(None);
     }
-    let (cx, level) = (engine.cx, engine.plan.scenario().verify.level);
+    let (cx, level) = (&system.cx, engine.plan.scenario().verify.level);
     let began = cx.clock.elapsed();
     let observed = environment.observe(cx, captured, level).await?;
     let knows = Knows::of(captured, level);
-    let mut check = passed(CONTENT, knows.title(), knows.assurance(), &counted(captured));
+    let mut check = passed(system, CONTENT, knows.title(), knows.assurance(), &counted(captured));
     check.secs = (cx.clock.elapsed() - began).as_secs_f64();
     check.evidence_sha256 = Some(host::sha256_of_json(&observed));
     let seen = match (environment.how_observed(), level) {
@@ -67,16 +81,16 @@ fn tells_nothing(captured: &Index) -> bool {
 }
 
 /// The canary that this run planted must come back with this run's nonce.
-async fn canary(engine: &Engine<'_>, environment: &dyn Environment) -> Result<(), Stop> {
-    let captured = matches!(&engine.plan.origin, Origin::Own(own) if own.choice == Choice::Capture);
-    let planted = captured && engine.plan.scenario().source.plants_canary();
+async fn canary(engine: &Engine<'_>, system: &System, environment: &dyn Environment) -> Result<(), Stop> {
+    let captured = matches!(&system.origin, Origin::Own(own) if own.choice == Choice::Capture);
+    let planted = captured && system.source.plants_canary();
     if !planted {
         return Ok(());
     }
     let expected = format!("nonce {}", engine.nonce);
-    let mut check =
-        passed("canary", "What this run planted in the source came back", Assurance::ContentEqual, &expected);
-    match environment.canary(engine.cx).await? {
+    let title = "What this run planted in the source came back";
+    let mut check = passed(system, "canary", title, Assurance::ContentEqual, &expected);
+    match environment.canary(&system.cx).await? {
         Some(seen) => {
             check.observed = format!("nonce {}, planted at {}", seen.nonce, seen.planted_at);
             if seen.nonce != engine.nonce {
@@ -91,10 +105,11 @@ async fn canary(engine: &Engine<'_>, environment: &dyn Environment) -> Result<()
     Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
 }
 
-/// Whether all of the content was compared with what was captured.
-pub(super) fn compared(engine: &Engine<'_>) -> bool {
+/// Whether all of the content of a system was compared with what was captured.
+pub(super) fn compared(engine: &Engine<'_>, system: &System) -> bool {
+    let id = id_of(system, CONTENT);
     engine.journal.entries().iter().any(|entry| match &entry.event {
-        Event::Checked(check) => check.id == CONTENT && check.level == Assurance::ContentEqual,
+        Event::Checked(check) => check.id == id && check.level == Assurance::ContentEqual,
         _ => false,
     })
 }

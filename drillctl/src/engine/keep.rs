@@ -1,8 +1,8 @@
 //! The environment of a run that ended as the scenario says is kept: it is laid to rest, and its lease is prolonged. Nothing runs in it
 //! until somebody enters it.
 
-use drill_agents::{Context, Environment, Error, Kind, Place, scratches};
-use drill_reports::{Entry, Event, Room, Severity, Stage, StageEnd, Verdict};
+use drill_agents::{Context, Environment, Error, Kind, Place};
+use drill_reports::{Entry, Event, Lease, Room, Severity, Stage, StageEnd, Verdict};
 use drill_scenarios::Span;
 
 use super::Engine;
@@ -14,14 +14,22 @@ pub(super) fn room(environment: &dyn Environment) -> Room {
     Room { root: environment.root().display().to_string(), facts: environment.facts() }
 }
 
-/// Keeps the environment if it is to be kept. One that can't be laid to rest is released like any other.
+/// Keeps the environments if they are to be kept. One that can't be laid to rest is released like any other.
 pub(super) async fn keep(engine: &mut Engine<'_>, cx: &Context) -> Result<(), Failure> {
     let Some(span) = stay(engine)? else { return Ok(()) };
-    let (Some(lease), Some(room)) = (engine.leases.of_kind(ENVIRONMENT), engine.room.clone()) else { return Ok(()) };
+    for lease in engine.leases.of_kind(ENVIRONMENT) {
+        if let Some(room) = engine.rooms.get(&lease.system).cloned() {
+            keep_one(engine, cx, lease, room, span).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn keep_one(engine: &mut Engine<'_>, cx: &Context, lease: Lease, room: Room, span: Span) -> Result<(), Failure> {
     let place: Place = serde_json::from_value(lease.spec).expect("a place that this process wrote down");
-    let scenario = engine.plan.scenario();
-    let rested = async { scratches::open(&scenario.scratch, &scenario.verify)?.rest(cx, &place).await };
-    match rested.await.and_then(|()| end_of(cx, span)) {
+    let system = engine.plan.systems.iter().find(|system| system.name == lease.system);
+    let scratch = &system.expect("a system that this process planned").scratch;
+    match scratch.rest(&cx.of_system(lease.system.as_deref()), &place).await.and_then(|()| end_of(cx, span)) {
         Ok(until) => engine.leases.prolong(&lease.id, until, room),
         Err(error) => {
             let statement = format!("It was to be kept and can't be: {}.", error.chain());

@@ -44,12 +44,18 @@ impl Leases {
         leases
     }
 
-    /// Takes a lease; when this returns, it is on disk. Returns its id.
-    pub(crate) fn take(&mut self, kind: &str, what: String, spec: &impl Serialize) -> Result<String, Failure> {
+    /// Takes a lease on a thing of a system, or of the run; when this returns, it is on disk. Returns its id.
+    pub(crate) fn take(
+        &mut self,
+        kind: &str,
+        system: Option<&str>,
+        what: String,
+        spec: &impl Serialize,
+    ) -> Result<String, Failure> {
         self.taken += 1;
         let id = format!("{}-{kind}", self.taken);
         let spec = serde_json::to_value(spec).expect("a lease is plain data");
-        let lease = Lease { id: id.clone(), kind: kind.into(), what, spec };
+        let lease = Lease { id: id.clone(), system: system.map(str::to_owned), kind: kind.into(), what, spec };
         self.open.push(lease.clone());
         self.journal.append(Event::LeaseTaken { lease })?;
         Ok(id)
@@ -75,9 +81,9 @@ impl Leases {
         }
     }
 
-    /// The open lease of this kind, if there is one.
-    pub(crate) fn of_kind(&self, kind: &str) -> Option<Lease> {
-        self.open.iter().find(|lease| lease.kind == kind).cloned()
+    /// The open leases of this kind.
+    pub(crate) fn of_kind(&self, kind: &str) -> Vec<Lease> {
+        self.open.iter().filter(|lease| lease.kind == kind).cloned().collect()
     }
 
     /// What is still open, the last taken first: the order of release.

@@ -15,9 +15,11 @@ mod release;
 mod results;
 mod sandbox;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use drill_agents::{Context, Error, Kind, Note, Sandbox};
+use drill_agents::seal::Keys;
+use drill_agents::{Context, Environment, Error, Kind, Note, Sandbox};
 use drill_reports::{
     Event, Host, Phase, Promises, Record, Room, RunStarted, ScenarioFacts, Scope, Severity, Stage, StageEnd, Tool,
     Trigger,
@@ -26,9 +28,8 @@ use drill_scenarios::Scenario;
 
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::plan::{self, Choice, Origin, Own, Plan};
+use crate::plan::{self, Plan, System, told};
 
-use self::recovery::There;
 pub(crate) use leases::Leases;
 pub(crate) use release::release_all;
 
@@ -43,8 +44,8 @@ pub(crate) struct Engine<'a> {
     leases: Leases,
     nonce: String,
     earlier: Earlier,
-    /// How to find the way in the environment, once there is one.
-    room: Option<Room>,
+    /// How to find the way in the environments that there are, by system.
+    rooms: BTreeMap<Option<String>, Room>,
     /// What the app and the programs of probes run in, once it is made.
     sandbox: Option<Sandbox>,
     /// Time that the drill took for itself since the failure, and that is no part of the recovery.
@@ -101,7 +102,7 @@ pub(crate) async fn run(
         leases: Leases::new(journal.clone()),
         nonce,
         earlier,
-        room: None,
+        rooms: BTreeMap::new(),
         sandbox: None,
         aside: Duration::ZERO,
     };
@@ -120,44 +121,27 @@ pub(crate) async fn run(
 impl Engine<'_> {
     /// The order of the stages.
     async fn line(&mut self) -> Result<(), Halt> {
-        self.note(self.cx.limits.note().as_slice())?;
+        self.note(self.plan.own(), self.cx.limits.note().as_slice())?;
         if let Some(Note { subject, statement }) = self.plan.forecast.note() {
             self.journal.append(Event::Noted { severity: Severity::Info, subject, statement })?;
         }
-        let plan = self.plan;
-        let chosen = match &plan.origin {
-            Origin::Own(own) => There::Own(own, self.own(own).await?),
-            Origin::Adopted(adoption) => There::Adopted(Box::new(
-                self.stage(Stage::Capture, async |engine: &mut Self| adopted::select(engine, adoption).await).await?,
-            )),
+        self.note(self.plan.own(), self.plan.keys().map_or(&[], Keys::warnings))?;
+        let found = self.stage(Stage::Capture, async |engine: &mut Self| backup::find(engine).await).await?;
+        // Where all that is restored rests already, there is nothing to store.
+        let there = match backup::resting(found) {
+            Ok(there) => there,
+            Err(found) => {
+                self.stage(Stage::Store, async |engine: &mut Self| backup::store_all(engine, found).await).await?
+            }
         };
         self.journal.append(Event::FailureDeclared)?;
-        let (backup, mut environment) =
-            self.stage(Stage::Provision, async |engine: &mut Self| recovery::provision(engine, chosen).await).await?;
-        self.stage(Stage::Restore, async |engine: &mut Self| {
-            recovery::restore(engine, &backup, &mut *environment).await
-        })
-        .await?;
+        let mut placed =
+            self.stage(Stage::Provision, async |engine: &mut Self| recovery::provision(engine, there).await).await?;
+        self.stage(Stage::Restore, async |engine: &mut Self| recovery::restore(engine, &mut placed).await).await?;
         let began = self.cx.clock.elapsed();
-        self.stage(Stage::Verify, async |engine: &mut Self| checks::verify(engine, &backup, &*environment).await)
-            .await?;
+        self.stage(Stage::Verify, async |engine: &mut Self| checks::verify(engine, &placed).await).await?;
         self.aside += self.cx.clock.elapsed() - began;
-        self.stage(Stage::Probe, async |engine: &mut Self| probing::probe(engine, &*environment).await).await
-    }
-
-    /// Takes a backup, or one from the vault.
-    async fn own(&mut self, own: &Own) -> Result<backup::Stored, Halt> {
-        self.note(own.keys.warnings())?;
-        match &own.choice {
-            Choice::Capture => {
-                let taken =
-                    self.stage(Stage::Capture, async |engine: &mut Self| backup::capture(engine, own).await).await?;
-                self.stage(Stage::Store, async |engine: &mut Self| backup::store(engine, own, taken).await).await
-            }
-            Choice::Select { .. } => {
-                self.stage(Stage::Capture, async |engine: &mut Self| backup::select(engine, own).await).await
-            }
-        }
+        self.stage(Stage::Probe, async |engine: &mut Self| probing::probe(engine, &placed).await).await
     }
 
     /// Runs one stage: its begin and end are in the journal, it ends at its deadline, and it is given a moment to end by itself
@@ -209,10 +193,15 @@ impl Engine<'_> {
         self.journal.append(Event::StageEnded { stage: Stage::Release, end, secs })
     }
 
-    /// Writes down what people should know, as warnings.
-    fn note(&self, notes: &[Note]) -> Result<(), Failure> {
+    /// Writes down how to find the way in the environment of a system.
+    fn enter(&mut self, system: &System, environment: &dyn Environment) {
+        self.rooms.insert(system.name.clone(), keep::room(environment));
+    }
+
+    /// Writes down what people should know of a system, as warnings.
+    fn note(&self, system: &System, notes: &[Note]) -> Result<(), Failure> {
         notes.iter().try_for_each(|Note { subject, statement }| {
-            let (subject, statement) = (subject.clone(), statement.clone());
+            let (subject, statement) = (results::id_of(system, subject), statement.clone());
             self.journal.append(Event::Noted { severity: Severity::Warning, subject, statement })
         })
     }
@@ -288,7 +277,7 @@ fn started(cx: &Context, plan: &Plan, about: Circumstances) -> RunStarted {
         host: about.host,
         trigger: about.trigger,
         scope: Scope {
-            covered: scenario.source.covers(),
+            covered: scenario.systems().flat_map(|system| system.source.covers()).collect(),
             excluded: excluded(scenario),
             data_class: scenario.data_class.clone(),
             sampling: None,
@@ -304,18 +293,15 @@ fn started(cx: &Context, plan: &Plan, about: Circumstances) -> RunStarted {
             .iter()
             .map(|(framework, ids)| (framework.as_str().to_owned(), ids.clone()))
             .collect(),
-        kinds: plan.kinds(),
-        source: told(&plan.source_identity),
+        kinds: plan.own().kinds(scenario.vault.as_ref()),
+        source: told(&plan.own().source_identity),
+        also: plan.systems.iter().filter_map(|system| system.facts(scenario.vault.as_ref())).collect(),
     }
 }
 
 /// What the scenario leaves out, in its own words and by its settings.
 fn excluded(scenario: &Scenario) -> Vec<String> {
-    let by_settings = scenario.source.left_out().into_iter().chain(scenario.history.left_out());
+    let by_settings = scenario.systems().flat_map(|system| system.source.left_out());
+    let by_settings = by_settings.chain(scenario.history.left_out());
     scenario.exclusions.iter().cloned().chain(by_settings).collect()
-}
-
-/// An identity in the words of the record.
-fn told(identity: &drill_agents::Identity) -> drill_reports::Identity {
-    drill_reports::Identity { kind: identity.kind.clone(), values: identity.values.clone() }
 }

@@ -3,30 +3,32 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use drill_agents::probes::{self, Seen};
-use drill_agents::{Context, Environment, Kind, Readiness, RunningApp, Sandbox, free_port};
-use drill_reports::{Assurance, CheckResult, Event, Outcome, Phase, amount};
-use drill_scenarios::{Check, Judgement, Probe, describe};
+use drill_agents::probes::{self, Seen, Within};
+use drill_agents::{Context, Kind, Readiness, RunningApp, Sandbox};
+use drill_reports::{Assurance, CheckResult, Event, Outcome, Phase, Room, amount};
+use drill_scenarios::{Check, Judgement, Name, Probe, Scalar, describe};
 use jiff::Timestamp;
 
 use super::checks::compared;
 use super::leases::PROCESS;
+use super::recovery::Placed;
 use super::results::passed;
 use super::{Engine, Stop, sandbox};
-use crate::host;
+use crate::{host, room};
 
 /// Characters of an observed value that go into the record.
 const SHOWN: usize = 120;
 
 /// Starts the app, makes the checks, and stops the app.
-pub(super) async fn probe(engine: &mut Engine<'_>, environment: &dyn Environment) -> Result<(), Stop> {
-    let facts = facts(engine, environment)?;
+pub(super) async fn probe(engine: &mut Engine<'_>, placed: &[Placed<'_>]) -> Result<(), Stop> {
+    let facts = room::facts(rooms(engine), &engine.cx.run)?;
     let cx = &sandbox::inside(engine);
     if let Some(sandbox) = cx.sandbox() {
         sandbox.watch_room(cx).await;
     }
     let (scenario, failed_at) = (engine.plan.scenario(), failed_at(engine));
-    let look = Look { cx, environment, facts: &facts, failed_at, compared: compared(engine) };
+    let compared = placed.iter().map(|placed| compared(engine, placed.system)).collect();
+    let look = Look { cx, placed, facts: &facts, failed_at, compared: &compared };
     let app = match &scenario.app {
         Some(app) => Some(start(engine, app, look).await?),
         None => None,
@@ -47,7 +49,7 @@ async fn finish(engine: &Engine<'_>, mut app: RunningApp, look: Look<'_>) -> Res
     if let Some(how) = app.has_ended() {
         look.own_fault()?;
         let (title, expected) = ("The app runs until it is stopped", "it still runs after the last check");
-        let check = passed("app-runs", title, Assurance::ApplicationHealthy, expected);
+        let check = passed(engine.plan.own(), "app-runs", title, Assurance::ApplicationHealthy, expected);
         let check = CheckResult { outcome: Outcome::Failed, observed: how, ..check };
         engine.journal.append(Event::Checked(Box::new(check)))?;
     }
@@ -58,20 +60,16 @@ async fn finish(engine: &Engine<'_>, mut app: RunningApp, look: Look<'_>) -> Res
 #[derive(Clone, Copy)]
 struct Look<'a> {
     cx: &'a Context,
-    environment: &'a dyn Environment,
+    placed: &'a [Placed<'a>],
     facts: &'a BTreeMap<String, String>,
     failed_at: Timestamp,
-    /// Whether all of the content was compared with what was captured.
-    compared: bool,
+    /// Of which systems all of the content was compared with what was captured.
+    compared: &'a Vec<bool>,
 }
 
-/// What apps and probes are told about the environment.
-fn facts(engine: &Engine<'_>, environment: &dyn Environment) -> Result<BTreeMap<String, String>, Stop> {
-    let mut facts = environment.facts();
-    facts.insert("DRILL_ROOT".into(), environment.root().display().to_string());
-    facts.insert("DRILL_RUN".into(), engine.cx.run.clone());
-    facts.insert("DRILL_PORT".into(), free_port()?.to_string());
-    Ok(facts)
+/// Where apps and probes are.
+fn rooms<'a>(engine: &'a Engine<'_>) -> impl Iterator<Item = (Option<&'a str>, &'a Room)> {
+    engine.rooms.iter().map(|(system, room)| (system.as_deref(), room))
 }
 
 /// Starts the app and waits until it is ready. An app that doesn't get ready is a failed check, after which the others have
@@ -82,11 +80,11 @@ async fn start(engine: &mut Engine<'_>, app: &drill_scenarios::App, look: Look<'
     if cx.sandbox().is_none() {
         probes::require_free([&app.ready.probe].into_iter().chain(checked), look.facts).await?;
     }
-    engine.leases.take(PROCESS, format!("app {}", app.argv.join(" ")), &cx.run)?;
+    engine.leases.take(PROCESS, None, format!("app {}", app.argv.join(" ")), &cx.run)?;
     let began = cx.clock.elapsed();
-    let (readiness, running) = match RunningApp::start(app, cx, look.environment, look.facts) {
+    let (readiness, running) = match RunningApp::start(app, look.within(None, None)) {
         Ok(mut running) => {
-            let readiness = running.ready(cx, look.environment, look.failed_at).await?;
+            let readiness = running.ready(look.within(None, None), look.failed_at).await?;
             (readiness, Some(running))
         }
         Err(error) if error.kind() == Kind::Unrestorable => (Readiness::NotReady(error.chain()), None),
@@ -98,8 +96,8 @@ async fn start(engine: &mut Engine<'_>, app: &drill_scenarios::App, look: Look<'
     }
     engine.timed(Phase::Ready, took)?;
     let expected = format!("ready within {}", app.ready.within);
-    let mut check =
-        passed("app-ready", "The app starts on the restored data", Assurance::ApplicationHealthy, &expected);
+    let title = "The app starts on the restored data";
+    let mut check = passed(engine.plan.own(), "app-ready", title, Assurance::ApplicationHealthy, &expected);
     check.secs = took.as_secs_f64();
     (check.outcome, check.observed) = match &readiness {
         Readiness::Ready(after) => (Outcome::Passed, format!("ready after {}", amount::duration(after.as_secs_f64()))),
@@ -111,12 +109,13 @@ async fn start(engine: &mut Engine<'_>, app: &drill_scenarios::App, look: Look<'
 
 /// Makes one check, again and again until it holds or its time is over.
 async fn make(check: &Check, look: Look<'_>) -> Result<CheckResult, Stop> {
-    let (cx, mut attempts) = (look.cx, 0);
+    let (cx, within, mut attempts) = (look.cx, look.of(check), 0);
+    let system = look.placed[look.at(check.system.as_ref())].system;
     let began = cx.clock.elapsed();
-    let within = check.within.map(drill_scenarios::Span::duration).unwrap_or_default();
-    let (seen, judgement) = probes::until(cx, within, async || {
+    let patience = check.within.map(drill_scenarios::Span::duration).unwrap_or_default();
+    let (seen, judgement) = probes::until(cx, patience, async || {
         attempts += 1;
-        let seen = probes::observe(&check.probe, cx, look.environment, look.facts).await?;
+        let seen = probes::observe(&check.probe, within).await?;
         let judgement = seen.judge(&check.expect, look.failed_at);
         let holds = judgement == Judgement::Holds;
         Ok(if holds { ControlFlow::Break((seen, judgement)) } else { ControlFlow::Continue((seen, judgement)) })
@@ -138,8 +137,8 @@ async fn make(check: &Check, look: Look<'_>) -> Result<CheckResult, Stop> {
         Seen::Nothing(_) => None,
     };
     let secs = (cx.clock.elapsed() - began).as_secs_f64();
-    let check = passed(&check.name, &check.name, look.level(&check.probe), &describe(&check.expect));
-    Ok(CheckResult { outcome, observed, attempts, secs, evidence_sha256, ..check })
+    let result = passed(system, "", &check.name, look.level(check), &describe(&check.expect));
+    Ok(CheckResult { id: check.name.clone(), outcome, observed, attempts, secs, evidence_sha256, ..result })
 }
 
 /// The observed values that were expected something of, each cut to a length that a report can bear.
@@ -152,16 +151,24 @@ fn shown(check: &Check, seen: &Seen) -> String {
     pairs.collect::<Vec<_>>().join(", ")
 }
 
-/// The last line that a program wrote to each of its outputs that nothing is expected of: it names what the exit code can't.
+/// What was seen that nothing is expected of, and that names what a number can't: the last line that a program wrote to each of its
+/// outputs, the first file that is missing.
 fn said(check: &Check, seen: &Seen) -> Vec<String> {
-    let (Probe::Command(_), Seen::Values(values)) = (&check.probe, seen) else { return Vec::new() };
-    let others = ["stdout", "stderr"].into_iter().filter(|name| !check.expect.contains_key(*name));
-    let ends = others.filter_map(|name| {
+    let Seen::Values(values) = seen else { return Vec::new() };
+    let unexpected = |name: &&str| !check.expect.contains_key(*name);
+    let last_line = |name| {
         let text = values.get(name)?.to_string();
         let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
         Some(format!("{name} ends with {:?}", short(line)))
-    });
-    ends.collect()
+    };
+    match &check.probe {
+        Probe::Command(_) => ["stdout", "stderr"].into_iter().filter(unexpected).filter_map(last_line).collect(),
+        Probe::References(_) => match values.get("first_unresolved").filter(|_| unexpected(&"first_unresolved")) {
+            Some(Scalar::Text(first)) => vec![format!("the first: {}", short(first))],
+            _ => Vec::new(),
+        },
+        Probe::Http(_) | Probe::Sql(_) | Probe::Tcp(_) | Probe::File(_) => Vec::new(),
+    }
 }
 
 /// A text cut to what a report can bear.
@@ -178,13 +185,46 @@ impl Look<'_> {
         Ok(self.cx.sandbox().map_or(Ok(()), Sandbox::must_be_well)?)
     }
 
-    /// An answer over the network is the application's; everything else is a look at the content. That some of it is right does
-    /// not prove that all of it came back: where it was not compared, such a look proves a restore and no more.
-    fn level(&self, probe: &Probe) -> Assurance {
-        match probe {
+    /// Which system is meant.
+    fn at(&self, system: Option<&Name>) -> usize {
+        let wanted = system.map(Name::as_str);
+        let found = self.placed.iter().position(|placed| placed.system.name.as_deref() == wanted);
+        found.expect("the rules of the language let no other name pass")
+    }
+
+    /// Where a check looks.
+    fn of(&self, check: &Check) -> Within<'_> {
+        let to = match &check.probe {
+            Probe::References(references) => references.to.as_ref(),
+            _ => None,
+        };
+        self.within(check.system.as_ref(), to)
+    }
+
+    /// Into a system, with files of another that it may refer to.
+    fn within(&self, system: Option<&Name>, to: Option<&Name>) -> Within<'_> {
+        let environment = |system| &*self.placed[self.at(system)].environment;
+        Within { cx: self.cx, env: environment(system), files: environment(to.or(system)), facts: self.facts }
+    }
+
+    /// An answer over the network is the application's; references to another system tie the two together; everything else is a look at the
+    /// content. That some of it is right does not prove that all of it came back: where it was not compared, such a look proves a
+    /// restore and no more.
+    fn level(&self, check: &Check) -> Assurance {
+        match &check.probe {
             Probe::Http(_) | Probe::Tcp(_) => Assurance::ApplicationHealthy,
-            Probe::Sql(_) | Probe::Command(_) | Probe::File(_) if self.compared => Assurance::ContentEqual,
-            Probe::Sql(_) | Probe::Command(_) | Probe::File(_) => Assurance::Restores,
+            Probe::References(references)
+                if references.to.as_ref().is_some_and(|to| Some(to) != check.system.as_ref()) =>
+            {
+                Assurance::SystemsAgree
+            }
+            Probe::Sql(_) | Probe::Command(_) | Probe::File(_) | Probe::References(_) => {
+                if self.compared[self.at(check.system.as_ref())] {
+                    Assurance::ContentEqual
+                } else {
+                    Assurance::Restores
+                }
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Provision and Restore: what a recovery is. The snapshot is located, an environment is made for it, and it is restored from
 //! what the vault returns.
 
+use std::iter::repeat;
 use std::time::Duration;
 
 use drill_agents::seal::{Located, locate};
@@ -11,12 +12,18 @@ use super::adopted::{self, Found};
 use super::backup::Stored;
 use super::leases::ENVIRONMENT;
 use super::results::{blamed, intact, is_accepted, judged, opens, restores};
-use super::{Engine, Stop, keep, sandbox, told};
+use super::{Engine, Stop, sandbox};
 use crate::failure::Failure;
-use crate::plan::Own;
+use crate::plan::{Own, System, told};
 
-/// A backup that is there.
-pub(super) enum There<'a> {
+/// A backup of a system that is there.
+pub(super) struct There<'a> {
+    pub(super) system: &'a System,
+    pub(super) rests: Rests<'a>,
+}
+
+/// Where a backup rests.
+pub(super) enum Rests<'a> {
     /// In drillctl's own vault.
     Own(&'a Own, Stored),
     /// Where another tool keeps it.
@@ -41,91 +48,122 @@ impl Backup<'_> {
     }
 }
 
-/// Opens the backup, and makes an environment that fits it.
-pub(super) async fn provision<'a>(
-    engine: &mut Engine<'a>,
-    there: There<'a>,
-) -> Result<(Backup<'a>, Box<dyn Environment>), Stop> {
-    let (cx, plan) = (engine.cx, engine.plan);
-    let backup = match there {
-        There::Own(own, stored) => Backup::Own(Box::new(open(engine, own, &stored).await?)),
-        There::Adopted(found) => Backup::Adopted(found),
+/// A backup, and the environment that was made for it.
+pub(super) struct Placed<'a> {
+    pub(super) system: &'a System,
+    pub(super) backup: Backup<'a>,
+    pub(super) environment: Box<dyn Environment>,
+}
+
+/// Opens the backups, and makes an environment for each.
+pub(super) async fn provision<'a>(engine: &mut Engine<'a>, there: Vec<There<'a>>) -> Result<Vec<Placed<'a>>, Stop> {
+    let mut placed = Vec::new();
+    for There { system, rests } in there {
+        placed.push(place(engine, system, rests).await?);
+    }
+    let enclosed = sandbox::enclose(engine, &placed).await?;
+    for (Placed { system, environment, .. }, enclosed) in
+        placed.iter().zip([enclosed].into_iter().chain(repeat(Vec::new())))
+    {
+        let isolation = environment.isolation().into_iter().chain(enclosed).collect();
+        let (kind, identity) = (system.scratch_kind.into(), told(&environment.identity()));
+        let facts = EnvironmentFacts { kind, system: system.name.clone(), identity, isolation };
+        engine.journal.append(Event::EnvironmentReady(Box::new(facts)))?;
+        engine.enter(system, &**environment);
+    }
+    for Placed { system, backup, environment } in &placed {
+        must_not_lack(engine, system, environment.lacks(&system.cx, backup.index()).await?)?;
+    }
+    Ok(placed)
+}
+
+/// Opens a backup, and makes an environment that fits it.
+async fn place<'a>(engine: &mut Engine<'a>, system: &'a System, rests: Rests<'a>) -> Result<Placed<'a>, Stop> {
+    let cx = &system.cx;
+    let backup = match rests {
+        Rests::Own(own, stored) => Backup::Own(Box::new(open(engine, system, own, &stored).await?)),
+        Rests::Adopted(found) => Backup::Adopted(found),
     };
     let began = cx.clock.elapsed();
-    let what = format!("{} environment in {}", plan.scenario().scratch.kind(), plan.place.folder.display());
-    engine.leases.take(ENVIRONMENT, what, &plan.place)?;
-    let environment = plan.scratch.provision(cx, &plan.place, backup.index()).await?;
+    let what = format!("{} environment in {}", system.scratch_kind, system.place.folder.display());
+    engine.leases.take(ENVIRONMENT, system.name.as_deref(), what, &system.place)?;
+    let environment = system.scratch.provision(cx, &system.place, backup.index()).await?;
     engine.timed(Phase::Provision, cx.clock.elapsed() - began)?;
     let identity = environment.identity();
-    if identity.is_same_as(&plan.source_identity) {
-        return Err(Error::new(Kind::Refused, "the scratch is the source itself").into());
+    if let Some(source) = engine.plan.systems.iter().find(|other| identity.is_same_as(&other.source_identity)) {
+        let message = format!("the scratch is the source of {} itself", source.label());
+        return Err(Error::new(Kind::Refused, message).into());
     }
-    let mut isolation = environment.isolation();
-    isolation.extend(sandbox::enclose(engine, &*environment).await?);
-    let facts = EnvironmentFacts { kind: plan.scenario().scratch.kind().into(), identity: told(&identity), isolation };
-    engine.journal.append(Event::EnvironmentReady(Box::new(facts)))?;
-    engine.room = Some(keep::room(&*environment));
-    must_not_lack(engine, environment.lacks(cx, backup.index()).await?)?;
-    Ok((backup, environment))
+    Ok(Placed { system, backup, environment })
 }
 
 /// Finds the snapshot and opens its index.
-async fn open(engine: &Engine<'_>, own: &Own, stored: &Stored) -> Result<Located, Stop> {
-    let cx = engine.cx;
+async fn open(engine: &Engine<'_>, system: &System, own: &Own, stored: &Stored) -> Result<Located, Stop> {
+    let cx = &system.cx;
     let began = cx.clock.elapsed();
     let located = locate(cx, &own.vault, &own.keys, &stored.snapshot, Some(&stored.header_sha256)).await;
-    let located = located.map_err(|error| blamed(engine, error))?;
+    let located = located.map_err(|error| blamed(engine, system, error))?;
     engine.timed(Phase::Locate, cx.clock.elapsed() - began)?;
-    engine.journal.append(Event::OpenedWith { identity: located.opened_with().to_owned() })?;
+    let (identity, system) = (located.opened_with().to_owned(), system.name.clone());
+    engine.journal.append(Event::OpenedWith { identity, system })?;
     Ok(located)
 }
 
-/// Restores the backup from where it rests.
-pub(super) async fn restore(
+/// Restores the backups from where they rest.
+pub(super) async fn restore(engine: &mut Engine<'_>, placed: &mut [Placed<'_>]) -> Result<(), Stop> {
+    for Placed { system, backup, environment } in placed {
+        restore_one(engine, system, backup, &mut **environment).await?;
+    }
+    Ok(())
+}
+
+async fn restore_one(
     engine: &mut Engine<'_>,
+    system: &System,
     backup: &Backup<'_>,
     environment: &mut dyn Environment,
 ) -> Result<(), Stop> {
     let restored = match backup {
-        Backup::Own(located) => own(engine, located, environment).await,
-        Backup::Adopted(found) => adopted::restore(engine, found, environment).await,
+        Backup::Own(located) => own(engine, system, located, environment).await,
+        Backup::Adopted(found) => adopted::restore(engine, system, found, environment).await,
     };
-    engine.room = Some(keep::room(environment));
+    engine.enter(system, environment);
     let (restored, took) = restored?;
-    engine.note(&restored.notes)?;
-    must_not_lack(engine, lacking(environment, &restored))?;
-    complaints(engine, &restored, took.as_secs_f64())
+    engine.note(system, &restored.notes)?;
+    must_not_lack(engine, system, lacking(environment, &restored))?;
+    complaints(engine, system, &restored, took.as_secs_f64())
 }
 
 /// Restores what the vault returns.
 async fn own(
     engine: &Engine<'_>,
+    system: &System,
     located: &Located,
     environment: &mut dyn Environment,
 ) -> Result<(Restored, Duration), Stop> {
-    let cx = engine.cx;
+    let cx = &system.cx;
     let began = cx.clock.elapsed();
     let stream = located.stream(cx);
     let restored = environment.restore(cx, located.index(), stream).await;
-    let restored = restored.map_err(|error| blamed(engine, engine.with_room(error)))?;
+    let restored = restored.map_err(|error| blamed(engine, system, with_room(system, error)))?;
     let took = cx.clock.elapsed() - began;
     for (phase, time) in [Phase::Fetch, Phase::Open, Phase::Load].into_iter().zip(cx.timings.read()) {
         engine.timed(phase, time)?;
     }
-    proved(engine, located, took.as_secs_f64())?;
+    proved(engine, system, located, took.as_secs_f64())?;
     Ok((restored, took))
 }
 
 /// Every segment was read, so the levels below the restore are proved.
-fn proved(engine: &Engine<'_>, located: &Located, secs: f64) -> Result<(), Failure> {
+fn proved(engine: &Engine<'_>, system: &System, located: &Located, secs: f64) -> Result<(), Failure> {
     let header = located.header();
     let (count, sealed) = (amount::counted(header.segments.len(), "segment"), amount::bytes(header.sealed_bytes()));
     let intact = CheckResult {
         observed: format!("{count}, {sealed}, and the index, each with its recorded SHA-256"),
         secs,
-        ..intact(engine)
+        ..intact(system)
     };
-    let opens = CheckResult { observed: format!("opened with {}", located.opened_with()), secs, ..opens(engine) };
+    let opens = CheckResult { observed: format!("opened with {}", located.opened_with()), secs, ..opens(system) };
     engine.journal.append(Event::Checked(Box::new(intact)))?;
     engine.journal.append(Event::Checked(Box::new(opens)))
 }
@@ -141,8 +179,8 @@ fn lacking(environment: &dyn Environment, restored: &Restored) -> Vec<Lack> {
 
 /// Where the host lacks something that nobody has accepted to be missing, what is missing in the restored data says nothing about the
 /// backup: the drill ends without an answer.
-fn must_not_lack(engine: &Engine<'_>, lacks: Vec<Lack>) -> Result<(), Stop> {
-    let open: Vec<Lack> = lacks.into_iter().filter(|lack| !is_accepted(engine, &lack.subject)).collect();
+fn must_not_lack(engine: &Engine<'_>, system: &System, lacks: Vec<Lack>) -> Result<(), Stop> {
+    let open: Vec<Lack> = lacks.into_iter().filter(|lack| !is_accepted(engine, system, &lack.subject)).collect();
     if open.is_empty() {
         return Ok(());
     }
@@ -154,23 +192,21 @@ fn must_not_lack(engine: &Engine<'_>, lacks: Vec<Lack>) -> Result<(), Stop> {
 }
 
 /// What the restoring program complained about is a difference, unless an exception covers it.
-fn complaints(engine: &Engine<'_>, restored: &Restored, secs: f64) -> Result<(), Stop> {
+fn complaints(engine: &Engine<'_>, system: &System, restored: &Restored, secs: f64) -> Result<(), Stop> {
     let complaints =
         restored.complaints.iter().map(|line| (format!("restore:{line}"), "was reported while restoring".into()));
-    let check = CheckResult { secs, ..restores() };
+    let check = CheckResult { secs, ..restores(system) };
     let check = judged(engine, check, complaints.collect(), "restored without complaint");
     Ok(engine.journal.append(Event::Checked(Box::new(check)))?)
 }
 
-impl Engine<'_> {
-    /// A scratch that is full is told with the place that needs room.
-    pub(super) fn with_room(&self, error: Error) -> Error {
-        match error.kind() {
-            Kind::Exhausted => {
-                let place = self.plan.place.folder.display();
-                error.hint(format!("Free some space where the scratch is, in {place}, or give it a `path` elsewhere."))
-            }
-            _ => error,
+/// A scratch that is full is told with the place that needs room.
+pub(super) fn with_room(system: &System, error: Error) -> Error {
+    match error.kind() {
+        Kind::Exhausted => {
+            let place = system.place.folder.display();
+            error.hint(format!("Free some space where the scratch is, in {place}, or give it a `path` elsewhere."))
         }
+        _ => error,
     }
 }

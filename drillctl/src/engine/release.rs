@@ -34,7 +34,7 @@ async fn outliving(cx: &Context, leases: &mut Leases) -> Result<(), Failure> {
     if !process::any_marked(&cx.run) {
         return Ok(());
     }
-    let taken = leases.take(PROCESS, "processes that outlived the program that started them".into(), &cx.run);
+    let taken = leases.take(PROCESS, None, "processes that outlived the program that started them".into(), &cx.run);
     let end = process::stop_marked(&cx.run).await.map(|_| LeaseEnd::Removed);
     leases.settle(&taken?, end)
 }
@@ -50,6 +50,9 @@ async fn insistently(cx: &Context, scenario: &Scenario, lease: &Lease) -> drill_
 }
 
 async fn release(cx: &Context, scenario: &Scenario, lease: &Lease) -> drill_agents::Result<LeaseEnd> {
+    let cx = &cx.of_system(lease.system.as_deref());
+    let missing = || Error::new(Kind::Config, format!("the scenario has no system of lease {}", lease.id));
+    let system = scenario.system(lease.system.as_deref()).ok_or_else(missing)?;
     match lease.kind.as_str() {
         PROCESS => {
             let count = process::stop_marked(&cx.run).await?;
@@ -57,14 +60,14 @@ async fn release(cx: &Context, scenario: &Scenario, lease: &Lease) -> drill_agen
         }
         ENVIRONMENT => {
             let place: Place = serde_json::from_value(lease.spec.clone()).map_err(|error| unreadable(lease, error))?;
-            scratches::open(&scenario.scratch, &scenario.verify)?.release(cx, &place).await.map(end)
+            scratches::open(system.scratch, &scenario.verify)?.release(cx, &place).await.map(end)
         }
         SANDBOX => {
             let groups: Vec<PathBuf> =
                 serde_json::from_value(lease.spec.clone()).map_err(|error| unreadable(lease, error))?;
             Sandbox::release(&cx.run, &groups).await.map(end)
         }
-        CANARY => sources::open(&scenario.source, &cx.secrets)?.unplant(cx, &cx.run).await.map(end),
+        CANARY => sources::open(system.source, &cx.secrets)?.unplant(cx, &cx.run).await.map(end),
         SNAPSHOT => {
             let id: String = serde_json::from_value(lease.spec.clone()).map_err(|error| unreadable(lease, error))?;
             let missing = || Error::new(Kind::Config, "the scenario names no vault");

@@ -3,22 +3,24 @@
 
 use std::path::{Path, PathBuf};
 
-use drill_agents::{Context, Environment, Note, Outside, Sandbox};
+use drill_agents::{Context, Note, Outside, Sandbox};
 use drill_scenarios::{Reference, Scenario};
 
 use super::leases::SANDBOX;
+use super::recovery::Placed;
 use super::{Engine, Stop};
 use crate::failure::Failure;
 use crate::plan::Origin;
 
 /// Makes the sandbox that the scenario asks for, and proves that it holds. How, in sentences.
-pub(super) async fn enclose(engine: &mut Engine<'_>, environment: &dyn Environment) -> Result<Vec<String>, Stop> {
+pub(super) async fn enclose(engine: &mut Engine<'_>, placed: &[Placed<'_>]) -> Result<Vec<String>, Stop> {
     let (cx, plan) = (engine.cx, engine.plan);
     let Some(rules) = &plan.scenario().sandbox else { return Ok(Vec::new()) };
     let groups = Sandbox::groups(&cx.run);
-    engine.leases.take(SANDBOX, named(&groups), &groups)?;
+    engine.leases.take(SANDBOX, None, named(&groups), &groups)?;
     let outside = outside(engine).await;
-    let sandbox = Sandbox::start(cx, rules, environment.folders(), &outside).await?;
+    let folders = placed.iter().flat_map(|placed| placed.environment.folders()).collect();
+    let sandbox = Sandbox::start(cx, rules, folders, &outside).await?;
     let began = cx.clock.elapsed();
     let proof = sandbox.prove(cx, &outside).await?;
     engine.aside += cx.clock.elapsed() - began;
@@ -59,7 +61,7 @@ pub(super) async fn leave(engine: &mut Engine<'_>, whole: bool) -> Result<(), Fa
     {
         notes.push(note(format!("The checks passed, but {}.", reached.chain())));
     }
-    engine.note(&notes)
+    engine.note(engine.plan.own(), &notes)
 }
 
 /// What it must keep its programs from.
@@ -72,18 +74,21 @@ async fn outside(engine: &Engine<'_>) -> Outside {
     paths.extend(cx.folder.parent().map(|runs| named("other runs in", runs)));
     paths.extend(keys(plan.scenario(), plan.file.base()).map(|path| named("the key", &path)));
     let mut addresses = Vec::new();
-    match &plan.origin {
-        Origin::Own(own) => {
-            let source = own.source.whereabouts().await;
-            paths.extend(own.vault.folder().map(|folder| named("the vault", folder)));
-            paths.extend(source.paths.iter().map(|path| named("the source", path)));
-            addresses = source.addresses;
-        }
-        Origin::Adopted(adoption) => {
-            let path = Path::new(adoption.repository.location());
-            paths.extend(path.exists().then(|| named("the repository", path)));
+    for system in &plan.systems {
+        match &system.origin {
+            Origin::Own(own) => {
+                let source = own.source.whereabouts().await;
+                paths.extend(own.vault.folder().map(|folder| named("the vault", folder)));
+                paths.extend(source.paths.iter().map(|path| named("the source", path)));
+                addresses.extend(source.addresses);
+            }
+            Origin::Adopted(adoption) => {
+                let path = Path::new(adoption.repository.location());
+                paths.extend(path.exists().then(|| named("the repository", path)));
+            }
         }
     }
+    paths.dedup();
     Outside { addresses, paths }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::plot::{Axis, Mark, Span};
 use crate::{
-    CheckResult, Objective, Outcome, Record, Severity, StageEnd, StageTime, Standing, Verdict,
+    Backup, CheckResult, Objective, Outcome, Record, Severity, StageEnd, StageTime, Standing, Verdict,
     amount::{counted, duration, instant, number},
 };
 
@@ -94,7 +94,7 @@ fn end_tone(end: Option<&StageEnd>) -> Tone {
 
 /// A measurement beside its promise.
 pub(super) struct Gauge {
-    pub(super) title: &'static str,
+    pub(super) title: String,
     pub(super) achieved: String,
     /// What follows, such as `met, 14 m 31 s to spare`.
     pub(super) says: String,
@@ -114,26 +114,40 @@ pub(super) struct Promise {
 /// A gauge for each thing that was promised or measured.
 pub(super) fn gauges(record: &Record) -> Vec<Gauge> {
     let measured = &record.measurements;
+    let own = |name: &str| objective_of(record, name, None);
     let newest = measured.newest_at.zip(measured.newest_by.as_ref());
     let rows = [
-        ("rto", "Recovery time", measured.recovery_secs, recovery_span(record)),
+        (own("rto"), "Recovery time".to_owned(), measured.recovery_secs, recovery_span(record)),
         (
-            "rpo",
-            "Recovery point",
+            own("rpo"),
+            "Recovery point".to_owned(),
             measured.recovery_point_secs,
             newest.map(|(at, by)| format!("Newest data that came back: {}, by {by}.", instant(at))),
         ),
-        ("max_age", "Age of the newest backup", measured.backup_age_secs, newest_backup(record)),
+        (
+            own("max_age"),
+            "Age of the newest backup".to_owned(),
+            measured.backup_age_secs,
+            newest_backup(record.backup.as_ref()),
+        ),
     ];
-    let gauge = |(name, title, achieved, how): (_, _, Option<f64>, Option<String>)| {
-        let objective = record.objectives.iter().find(|objective| objective.name == name);
+    let further = record.also.iter().map(|system| {
+        let title = format!("Age of the newest backup of {}", system.name);
+        let objective = objective_of(record, "max_age", Some(&system.name));
+        (objective, title, system.backup_age_secs, newest_backup(system.backup.as_ref()))
+    });
+    let gauge = |(objective, title, achieved, how): (Option<&Objective>, _, Option<f64>, Option<String>)| {
         (objective.is_some() || achieved.is_some()).then(|| gauge(title, achieved, objective, how.unwrap_or_default()))
     };
-    rows.into_iter().filter_map(gauge).collect()
+    rows.into_iter().chain(further).filter_map(gauge).collect()
 }
 
-fn newest_backup(record: &Record) -> Option<String> {
-    let adopted = record.backup.as_ref()?.adopted.as_ref()?;
+fn objective_of<'a>(record: &'a Record, name: &str, system: Option<&str>) -> Option<&'a Objective> {
+    record.objectives.iter().find(|objective| objective.name == name && objective.system.as_deref() == system)
+}
+
+fn newest_backup(backup: Option<&Backup>) -> Option<String> {
+    let adopted = backup?.adopted.as_ref()?;
     Some(format!("Taken at {}, the newest of {}.", instant(adopted.newest_taken_at), number(adopted.candidates)))
 }
 
@@ -147,7 +161,7 @@ fn recovery_span(record: &Record) -> Option<String> {
     ))
 }
 
-fn gauge(title: &'static str, achieved: Option<f64>, objective: Option<&Objective>, how: String) -> Gauge {
+fn gauge(title: String, achieved: Option<f64>, objective: Option<&Objective>, how: String) -> Gauge {
     let (tone, says) = objective.map_or((Tone::Quiet, "nothing was promised".to_owned()), standing);
     let achieved_words = achieved.map_or("not measured".to_owned(), duration);
     Gauge { title, achieved: achieved_words, says, tone, promise: objective.map(promise), how }

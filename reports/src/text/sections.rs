@@ -5,7 +5,7 @@ use super::{
     layout::{Page, bar, padded, padded_left},
 };
 use crate::{
-    CheckResult, Difference, Objective, Outcome, Record, Severity, StageEnd, Standing, Verdict,
+    CheckResult, Difference, Objective, Outcome, Record, Severity, StageEnd, Standing, System, Verdict,
     amount::{bytes, counted, duration, instant, number},
 };
 
@@ -36,12 +36,17 @@ pub(super) fn facts(page: &mut Page, record: &Record) {
     page.entry("scenario", &words);
     let took = record.run_secs().map_or(String::new(), |secs| format!(" · took {}", duration(secs)));
     page.entry("run", &format!("{} · {}{took}", record.run, instant(record.started_at)));
-    let Some(backup) = &record.backup else {
-        return page.entry("backup", "none was completed");
+    record.systems().for_each(|system| backup_of(page, system));
+}
+
+fn backup_of(page: &mut Page, system: System<'_>) {
+    let label = system.name.unwrap_or("backup");
+    let Some(backup) = system.backup else {
+        return page.entry(label, "none was completed");
     };
     if let Some(adopted) = &backup.adopted {
         let words = format!("{} · taken {} · {}", backup.snapshot, instant(backup.taken_at), backup.selected);
-        page.entry("backup", &words);
+        page.entry(label, &words);
         let about: String = adopted.about.iter().map(|(name, value)| format!(" · {name} {value}")).collect();
         page.entry("taken by", &format!("{}{about}", adopted.tool));
         return page.entry("rests in", &backup.location);
@@ -55,8 +60,10 @@ pub(super) fn facts(page: &mut Page, record: &Record) {
         counted(usize::try_from(sizes.count).unwrap_or(usize::MAX), "segment"),
         bytes(sizes.sealed_bytes)
     );
-    page.entry("backup", &words);
-    page.entry("vault", &backup.location);
+    page.entry(label, &words);
+    if system.name.is_none() {
+        page.entry("vault", &backup.location);
+    }
 }
 
 pub(super) fn objectives(page: &mut Page, record: &Record) {
@@ -82,7 +89,11 @@ fn objective_line(page: &mut Page, objective: &Objective) {
     let verdict = page.paint(style, &format!("{mark} {}", padded(says, 9)));
     let track =
         objective.achieved_secs.map_or(String::new(), |secs| objective_track(page, style, secs / target.max(0.001)));
-    page.line(&format!("  {}{} {promise}{verdict} {track}", padded(objective.title(), 16), padded_left(&achieved, 12)));
+    page.line(&format!(
+        "  {}{} {promise}{verdict} {track}",
+        padded(&objective.title(), 16),
+        padded_left(&achieved, 12)
+    ));
 }
 
 /// The achieved part of the target as a bar, the target as a stroke across it, what is left as a thin line.

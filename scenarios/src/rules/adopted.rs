@@ -8,10 +8,7 @@ use crate::{OwnCheck, RecoverTo, Select, Source, secret};
 use super::Rules;
 
 pub(super) fn check(rules: &mut Rules<'_>) {
-    let adopted = rules.scenario.source.is_adopted();
-    place(rules, "vault", rules.scenario.vault.is_some(), adopted);
-    place(rules, "seal", rules.scenario.seal.is_some(), adopted);
-    match &rules.scenario.source {
+    match rules.system.source {
         Source::Restic(source) => repository(rules, "restic", &source.repository, &source.env),
         Source::Borg(source) => repository(rules, "borg", &source.repository, &source.env),
         Source::Pgbackrest(source) => {
@@ -20,8 +17,17 @@ pub(super) fn check(rules: &mut Rules<'_>) {
         }
         _ => {}
     }
-    recovery_point(rules);
+    if rules.system.name.is_none() {
+        recovery_point(rules);
+    }
     fetches_wal(rules);
+}
+
+/// Vault and seal are those of every backup that the drill takes itself.
+pub(super) fn needs(rules: &mut Rules<'_>) {
+    let adopted = rules.scenario.systems().all(|system| system.source.is_adopted());
+    place(rules, "vault", rules.scenario.vault.is_some(), adopted);
+    place(rules, "seal", rules.scenario.seal.is_some(), adopted);
 }
 
 fn place(rules: &mut Rules<'_>, key: &str, given: bool, adopted: bool) {
@@ -49,7 +55,7 @@ fn place(rules: &mut Rules<'_>, key: &str, given: bool, adopted: bool) {
 fn repository(rules: &mut Rules<'_>, kind: &str, address: &str, env: &BTreeMap<String, String>) {
     if secret::in_url(address) {
         rules.say(
-            &Path::of(["source", kind, "repository"]),
+            &rules.at(["source", kind, "repository"]),
             "`repository` has credentials in it",
             "Take them out, and say where they are kept: `secrets: {AWS_SECRET_ACCESS_KEY: {env: NAME}}`. Replace them: they \
              have been in a file.",
@@ -59,7 +65,7 @@ fn repository(rules: &mut Rules<'_>, kind: &str, address: &str, env: &BTreeMap<S
 }
 
 fn variables(rules: &mut Rules<'_>, kind: &str, env: &BTreeMap<String, String>) {
-    let path = Path::of(["source", kind]);
+    let path = rules.at(["source", kind]);
     for name in env.keys().filter(|name| secret::telling(name)) {
         let path = path.key("env").key(name);
         let hint = format!("Move it to `secrets` and say where it is kept: `{name}: {{env: {name}}}`.");
@@ -69,7 +75,7 @@ fn variables(rules: &mut Rules<'_>, kind: &str, env: &BTreeMap<String, String>) 
 
 /// Within walls no server gets at an archive.
 fn fetches_wal(rules: &mut Rules<'_>) {
-    if rules.scenario.source.recover_to().is_some() && rules.scenario.sandbox.is_some() {
+    if rules.system.source.recover_to().is_some() && rules.scenario.sandbox.is_some() {
         rules.say(
             &Path::of(["sandbox"]),
             "a server in a sandbox can't fetch WAL from the archive",
@@ -82,7 +88,7 @@ fn fetches_wal(rules: &mut Rules<'_>) {
 fn whole_check(rules: &mut Rules<'_>, check: OwnCheck) {
     if check == OwnCheck::Structure {
         rules.say(
-            &Path::of(["source", "pgbackrest", "check"]),
+            &rules.at(["source", "pgbackrest", "check"]),
             "pgBackRest has no check of the structure alone",
             "Write `check: data`: `pgbackrest verify` reads every file of every backup and of the archive.",
         );
@@ -91,7 +97,7 @@ fn whole_check(rules: &mut Rules<'_>, check: OwnCheck) {
 
 /// A backup that is old on purpose says nothing about the recovery point, nor does an instant before the last.
 fn recovery_point(rules: &mut Rules<'_>) {
-    let on_purpose = matches!(rules.scenario.source.select(), Some(Select::Random | Select::Before(_) | Select::Id(_)));
+    let on_purpose = matches!(rules.system.source.select(), Some(Select::Random | Select::Before(_) | Select::Id(_)));
     if on_purpose && rules.scenario.objectives.rpo.is_some() {
         rules.say(
             &Path::of(["objectives", "rpo"]),
@@ -99,7 +105,7 @@ fn recovery_point(rules: &mut Rules<'_>) {
             "Write `select: newest`, or take `rpo` away and say with `max_age` how old the newest backup may be.",
         );
     }
-    let early = rules.scenario.source.recover_to().is_some_and(|to| to != RecoverTo::Latest);
+    let early = rules.system.source.recover_to().is_some_and(|to| to != RecoverTo::Latest);
     if early && rules.scenario.objectives.rpo.is_some() {
         rules.say(
             &Path::of(["objectives", "rpo"]),

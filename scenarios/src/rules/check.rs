@@ -9,7 +9,10 @@ use url::{Host, Url};
 use crate::observed::{Observed, Shape};
 use crate::place::Path;
 use crate::suggest::{closest, listed};
-use crate::{CommandProbe, Condition, Expectations, FileProbe, HttpProbe, Probe, SqlProbe, TcpProbe, secret};
+use crate::{
+    CommandProbe, Condition, Expectations, FileProbe, HttpProbe, Name, Probe, ReferencesProbe, SqlProbe, TcpProbe,
+    secret,
+};
 
 use super::Rules;
 
@@ -22,8 +25,16 @@ pub(super) fn check(rules: &mut Rules<'_>) {
             let hint = "Give each check a name of its own: reports name what failed by it.";
             rules.say(&path.key("name"), format!("two checks are named `{}`", check.name), hint);
         }
-        probe(rules, &path.key("probe"), &check.probe);
+        if rules.known(&path.key("system"), check.system.as_ref())
+            && let Some(system) = rules.scenario.system(check.system.as_ref().map(Name::as_str))
+        {
+            rules.within(system, |rules| probe(rules, &path.key("probe"), &check.probe));
+        }
         expectations(rules, &path.key("expect"), &check.probe, &check.expect);
+        if matches!(check.probe, Probe::References(_)) && !check.expect.contains_key("unresolved") {
+            let hint = "Add `unresolved: {equals: 0}`: without it, files that are not there would not be noticed.";
+            rules.say(&path.key("expect"), "`expect` of a `references` probe says nothing of `unresolved`", hint);
+        }
     }
 }
 
@@ -60,6 +71,7 @@ fn probe(rules: &mut Rules<'_>, path: &Path, probe: &Probe) {
         Probe::Sql(sql) => query(rules, &path, sql),
         Probe::Command(CommandProbe { argv, env, .. }) => arguments(rules, &path, argv, env),
         Probe::File(file) => restored(rules, &path, file),
+        Probe::References(references) => referenced(rules, &path, references),
     }
 }
 
@@ -129,9 +141,32 @@ fn connection(rules: &mut Rules<'_>, path: &Path, tcp: &TcpProbe) {
 }
 
 fn query(rules: &mut Rules<'_>, path: &Path, sql: &SqlProbe) {
-    rules.filled(&path.key("query"), &sql.query);
+    asked(rules, path, &sql.query, sql.database.as_deref());
+}
+
+/// That there are files where the database's references lead.
+fn referenced(rules: &mut Rules<'_>, path: &Path, references: &ReferencesProbe) {
+    asked(rules, path, &references.query, references.database.as_deref());
+    if let Some(below) = &references.below {
+        rules.below(&path.key("below"), below, "the restored data");
+    }
+    let to = path.key("to");
+    if !rules.known(&to, references.to.as_ref()) {
+        return;
+    }
+    let holder = references.to.as_ref().or(rules.system.name).map(Name::as_str);
+    if let Some(holder) = rules.scenario.system(holder).filter(|holder| holder.scratch.kind() != "directory") {
+        let at = if references.to.is_some() { &to } else { path };
+        let message = format!("a `{}` scratch holds no files that could be referred to", holder.scratch.kind());
+        rules.say(at, message, "Name with `to` the system of `also` that the files are restored in.");
+    }
+}
+
+fn asked(rules: &mut Rules<'_>, path: &Path, query: &str, database: Option<&std::path::Path>) {
+    rules.filled(&path.key("query"), query);
+    let given = database;
     let database = path.key("database");
-    match &sql.database {
+    match given {
         _ if rules.has_redis() => {
             let hint = "Ask it with a `command` probe: `argv: [redis-cli, -s, \"${REDIS_SOCKET}\", dbsize]`.";
             rules.say(path, "Redis understands no SQL", hint);

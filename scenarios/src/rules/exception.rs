@@ -6,7 +6,9 @@ use super::Rules;
 
 pub(super) fn check(rules: &mut Rules<'_>) {
     for (number, exception) in rules.scenario.exceptions.iter().enumerate() {
-        let path = Path::of(["exceptions"]).item(number).key("pattern");
+        let path = Path::of(["exceptions"]).item(number);
+        rules.known(&path.key("system"), exception.system.as_ref());
+        let path = path.key("pattern");
         if let Err(error) = exception.glob() {
             rules.not_a_glob(&path, &error);
         }

@@ -10,22 +10,30 @@ mod sandbox;
 mod schedule;
 mod seal;
 mod source;
+mod system;
 mod text;
 mod vault;
 
 use std::collections::BTreeMap;
 
-use crate::facts::{TARGET_TIME, samples};
+use crate::facts::{TARGET_TIME, samples, samples_of};
 use crate::node::Node;
 use crate::place::{Path, Place};
 use crate::problem::Finding;
-use crate::{Content, RecoverTo, Scenario, Scratch, Source, secret};
+use crate::{Content, Name, RecoverTo, Scenario, Scratch, Source, System, fact_name, secret};
 
 /// Everything that breaks a rule. `tree` is where `scenario` was read from.
 pub(crate) fn check(scenario: &Scenario, tree: &Node) -> Vec<Finding> {
-    let mut rules = Rules { scenario, tree, findings: Vec::new() };
-    source::check(&mut rules);
-    adopted::check(&mut rules);
+    let mut rules = Rules { scenario, tree, system: scenario.own_system(), findings: Vec::new() };
+    system::check(&mut rules);
+    for system in scenario.systems() {
+        rules.within(system, |rules| {
+            source::check(rules);
+            adopted::check(rules);
+            vault::of_source(rules);
+        });
+    }
+    adopted::needs(&mut rules);
     vault::check(&mut rules);
     seal::check(&mut rules);
     check::check(&mut rules);
@@ -53,6 +61,8 @@ pub(crate) fn written_secrets(text: &str) -> Vec<Finding> {
 struct Rules<'a> {
     scenario: &'a Scenario,
     tree: &'a Node,
+    /// The system that is looked at.
+    system: System<'a>,
     findings: Vec<Finding>,
 }
 
@@ -62,17 +72,39 @@ impl Rules<'_> {
         self.findings.push(Finding { path: path.clone(), place, message: message.into(), hint: hint.into() });
     }
 
+    /// Looks at another system for a while.
+    fn within(&mut self, system: System<'_>, look: impl FnOnce(&mut Rules<'_>)) {
+        let mut there = Rules { scenario: self.scenario, tree: self.tree, system, findings: Vec::new() };
+        look(&mut there);
+        self.findings.append(&mut there.findings);
+    }
+
+    /// The path of a key of the system that is looked at.
+    fn at<const N: usize>(&self, keys: [&str; N]) -> Path {
+        let name = |also: &crate::FurtherSystem| Some(&also.name) == self.system.name;
+        let base = match self.scenario.also.iter().position(name) {
+            Some(number) => Path::of(["also"]).item(number),
+            None => Path::default(),
+        };
+        keys.into_iter().fold(base, |path, key| path.key(key))
+    }
+
+    /// The facts of all systems.
     fn facts(&self) -> BTreeMap<String, String> {
-        let mut facts = samples(self.scenario.scratch.kind());
-        if !self.scenario.source.recover_to().is_some_and(RecoverTo::is_instant) {
-            facts.remove(TARGET_TIME);
+        let mut facts = BTreeMap::new();
+        for System { name, source, scratch } in self.scenario.systems() {
+            let name = name.map(Name::as_str);
+            facts.extend(name.map_or_else(|| samples(scratch.kind()), |name| samples_of(name, scratch.kind())));
+            if !source.recover_to().is_some_and(RecoverTo::is_instant) {
+                facts.remove(&fact_name(name, TARGET_TIME));
+            }
         }
         facts
     }
 
     /// The database server that the backup is restored into and that understands SQL, as people call it.
     fn server(&self) -> Option<&'static str> {
-        match self.scenario.scratch {
+        match self.system.scratch {
             Scratch::Directory(_) | Scratch::Redis(_) => None,
             Scratch::Postgres(_) => Some("PostgreSQL"),
             Scratch::Mariadb(_) => Some("MariaDB"),
@@ -80,12 +112,12 @@ impl Rules<'_> {
     }
 
     fn has_redis(&self) -> bool {
-        matches!(self.scenario.scratch, Scratch::Redis(_))
+        matches!(self.system.scratch, Scratch::Redis(_))
     }
 
     /// How many SQLite databases the source names.
     fn sqlite_count(&self) -> usize {
-        match &self.scenario.source {
+        match self.system.source {
             Source::Sqlite(_) => 1,
             Source::Directory(directory) => directory.sqlite.len(),
             Source::Postgres(_)
@@ -106,7 +138,7 @@ impl Rules<'_> {
 
     /// The kind of scratch that the backup can be restored into.
     fn wanted_scratch(&self) -> &'static str {
-        match &self.scenario.source {
+        match self.system.source {
             Source::Directory(_) | Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => "directory",
             Source::Postgres(_) | Source::Pgbackrest(_) => "postgres",
             Source::Mariadb(_) => "mariadb",

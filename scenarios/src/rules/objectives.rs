@@ -64,7 +64,7 @@ const STREAM: &str =
 
 /// Whether what is restored is one file made from a program's output, which has no time of its own.
 fn from_one_stream(rules: &Rules<'_>) -> bool {
-    match &rules.scenario.source {
+    match rules.system.source {
         Source::Command(command) => matches!(command.content, Content::File(_)),
         Source::Files(files) => matches!(files.content, Content::File(_)),
         _ => false,
@@ -75,9 +75,9 @@ fn measurable(rules: &mut Rules<'_>, path: &Path) {
     if rules.scenario.objectives.rpo.is_none() {
         return;
     }
-    let source = &rules.scenario.source;
+    let source = rules.system.source;
     if rules.is_dump() && !source.plants_canary() && source.recover_to().is_none() {
-        let not_ours = matches!(rules.scenario.source, Source::Command(_) | Source::Files(_));
+        let not_ours = matches!(rules.system.source, Source::Command(_) | Source::Files(_));
         let planted = if not_ours { "" } else { ", or `canary: true` in the source" };
         let hint = format!(
             "Add `newest: {{sql: select max(updated_at) from orders}}` with a query of yours that gives one timestamp{planted}."

@@ -9,9 +9,9 @@ use super::Rules;
 
 pub(super) fn check(rules: &mut Rules<'_>) {
     scratch(rules);
-    match &rules.scenario.source {
+    match rules.system.source {
         Source::Directory(directory) => {
-            let path = Path::of(["source", "directory"]);
+            let path = rules.at(["source", "directory"]);
             for (number, glob) in directory.exclude.iter().enumerate() {
                 rules.glob(&path.key("exclude").item(number), glob);
             }
@@ -31,14 +31,14 @@ pub(super) fn check(rules: &mut Rules<'_>) {
             certificate(rules, redis);
         }
         Source::Command(command) => {
-            file_name(rules, &Path::of(["source", "command", "content", "file"]), &command.content);
+            file_name(rules, &rules.at(["source", "command", "content", "file"]), &command.content);
         }
     }
 }
 
 /// Files that something else puts into storage.
 fn put(rules: &mut Rules<'_>, files: &FilesSource) {
-    let path = Path::of(["source", "files"]);
+    let path = rules.at(["source", "files"]);
     rules.glob(&path.key("matching"), &files.matching);
     file_name(rules, &path.key("content").key("file"), &files.content);
     if let Some(named) = files.named.as_ref().filter(|named| !dated(named)) {
@@ -71,11 +71,11 @@ fn file_name(rules: &mut Rules<'_>, path: &Path, content: &Content) {
 
 /// A dump goes into a server of its kind, everything else into a folder.
 fn scratch(rules: &mut Rules<'_>) {
-    let (wanted, given) = (rules.wanted_scratch(), rules.scenario.scratch.kind());
+    let (wanted, given) = (rules.wanted_scratch(), rules.system.scratch.kind());
     if wanted == given {
         return;
     }
-    let kind = match &rules.scenario.source {
+    let kind = match rules.system.source {
         Source::Command(command) => match command.content {
             Content::Tar => "`command` with `content: tar`".into(),
             Content::File(_) => "`command` with `content: {file: …}`".into(),
@@ -91,7 +91,7 @@ fn scratch(rules: &mut Rules<'_>) {
         _ => "it is restored into an empty folder",
     };
     let message = format!("a `{given}` scratch doesn't fit the source {kind}");
-    rules.say(&Path::of(["scratch"]), message, format!("Write `scratch: {{{wanted}: {{}}}}`: {becomes}."));
+    rules.say(&rules.at(["scratch"]), message, format!("Write `scratch: {{{wanted}: {{}}}}`: {becomes}."));
 }
 
 /// How the database of a server is reached, and how people are told of its kind.
@@ -155,7 +155,7 @@ impl<'a> Connection<'a> {
     }
 
     fn check(&self, rules: &mut Rules<'_>) {
-        let path = Path::of(["source", self.kind]);
+        let path = rules.at(["source", self.kind]);
         match (self.url, self.url_from) {
             (Some(url), None) => self.plain_url(rules, &path.key("url"), url),
             (Some(_), Some(_)) => rules.say(
@@ -205,7 +205,7 @@ fn physical(rules: &mut Rules<'_>, postgres: &PostgresSource) {
     if postgres.method != PostgresMethod::Physical {
         return;
     }
-    let path = Path::of(["source", "postgres"]);
+    let path = rules.at(["source", "postgres"]);
     if !postgres.schemas.is_empty() {
         let hint = "Take `schemas` away, or write `method: dump`.";
         rules.say(
@@ -231,6 +231,6 @@ fn certificate(rules: &mut Rules<'_>, redis: &RedisSource) {
     if redis.certificate.is_some() != redis.key.is_some() {
         let hint = "Give both `certificate` and `key`, or neither.";
         let message = "`certificate` and `key` belong together, and one of them is missing";
-        rules.say(&Path::of(["source", "redis"]), message, hint);
+        rules.say(&rules.at(["source", "redis"]), message, hint);
     }
 }

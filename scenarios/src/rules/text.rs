@@ -26,7 +26,7 @@ impl Rules<'_> {
     }
 
     fn fact_meant(&self, name: &str) -> String {
-        let kind = self.scenario.scratch.kind();
+        let kind = self.system.scratch.kind();
         let of_another = FACTS.iter().find(|fact| fact.name == name).and_then(|fact| fact.scratch);
         if let Some(other) = of_another.filter(|other| *other != kind) {
             return format!("Only a `{other}` scratch has this fact.");
@@ -36,7 +36,7 @@ impl Rules<'_> {
                 .into();
         }
         let facts = self.facts();
-        let here = || FACTS.iter().map(|fact| fact.name).filter(|name| facts.contains_key(*name));
+        let here = || facts.keys().map(String::as_str);
         match closest(name, here()) {
             Some(meant) => format!("Did you mean `${{{meant}}}`?"),
             None => format!("The facts here are {}. Write `$$` for a plain dollar before a brace.", listed(here())),

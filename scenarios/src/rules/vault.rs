@@ -11,8 +11,12 @@ pub(super) fn check(rules: &mut Rules<'_>) {
     if let Some(vault) = &rules.scenario.vault {
         place(rules, &Path::of(["vault"]), vault);
     }
-    if let Source::Files(files) = &rules.scenario.source {
-        place(rules, &Path::of(["source", "files", "place"]), &files.place);
+}
+
+/// Where another tool puts its files.
+pub(super) fn of_source(rules: &mut Rules<'_>) {
+    if let Source::Files(files) = rules.system.source {
+        place(rules, &rules.at(["source", "files", "place"]), &files.place);
     }
 }
 

@@ -16,7 +16,8 @@ use crate::postgres::loads::{self, Restoring};
 use crate::postgres::{benign, facts, lacks, load};
 use crate::process::Program;
 use crate::{
-    CanarySeen, Context, Database, Environment, Format, Identity, Index, Lack, Note, OpenReader, Restored, Result, Rows,
+    Answer, CanarySeen, Context, Database, Environment, Format, Identity, Index, Lack, Note, OpenReader, Restored,
+    Result,
 };
 
 /// A throw-away cluster with one database to load into.
@@ -158,8 +159,8 @@ impl Environment for DumpedEnvironment {
         self.server.canary(cx).await
     }
 
-    async fn query(&self, _: &Context, sql: &str, _: Option<&Path>) -> Result<Rows> {
-        self.server.query(sql).await
+    async fn ask(&self, _: &Context, sql: &str, _: Option<&Path>, answer: Answer) -> Result<()> {
+        self.server.ask(sql, &answer).await
     }
 }
 

@@ -24,8 +24,8 @@ use crate::postgres::site::Site;
 use crate::restless;
 use crate::tree::Written;
 use crate::{
-    CanarySeen, Context, Database, Entry, Environment, Error, Identity, Index, Kind, Note, OpenReader, Recovered,
-    Recovery, Restored, Restorer, Result, Rows, TABLESPACES, differences, tree,
+    Answer, CanarySeen, Context, Database, Entry, Environment, Error, Identity, Index, Kind, Note, OpenReader,
+    Recovered, Recovery, Restored, Restorer, Result, TABLESPACES, differences, tree,
 };
 
 /// How long recovery may take; the stage's own deadline is shorter.
@@ -275,7 +275,7 @@ impl Environment for PhysicalEnvironment {
         self.server()?.canary(cx).await
     }
 
-    async fn query(&self, _: &Context, sql: &str, _: Option<&Path>) -> Result<Rows> {
-        self.server()?.query(sql).await
+    async fn ask(&self, _: &Context, sql: &str, _: Option<&Path>, answer: Answer) -> Result<()> {
+        self.server()?.ask(sql, &answer).await
     }
 }

@@ -6,12 +6,12 @@ use drill_scenarios::Newest;
 use jiff::Timestamp;
 use tokio_postgres::Client;
 
-use super::answer::answer;
+use super::answer::tell;
 use crate::postgres::cluster::{self, Cluster};
 use crate::postgres::connection::wrong;
 use crate::postgres::{canary, facts, snapshot};
 use crate::scratches::timestamp::timestamp_of;
-use crate::{CanarySeen, Context, Error, Kind, Result, Rows};
+use crate::{Answer, CanarySeen, Context, Error, Kind, Result, Rows};
 
 /// A server that runs, and the restored database.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Server {
                     .batch_execute("RESET search_path")
                     .await
                     .map_err(|cause| wrong("setting the session up", cause))?;
-                let rows = answer(&client, sql).await?;
+                let rows = Rows::of(async |answer| tell(&client, sql, &answer).await).await?;
                 Ok(timestamp_of(&rows, sql)?.map(|time| (time, sql.clone())))
             }
             Some(Newest::Files(_)) => {
@@ -83,15 +83,14 @@ impl Server {
         canary::find(&self.session().await?, &cx.run).await
     }
 
-    /// Runs a query, and takes back whatever it changed.
-    pub(super) async fn query(&self, sql: &str) -> Result<Rows> {
+    /// Runs a query, tells its answer, and takes back whatever it changed.
+    pub(super) async fn ask(&self, sql: &str, answer: &Answer) -> Result<()> {
         let client = self.session().await?;
         let watch = "SELECT set_config('client_connection_check_interval', '1s', false)
                      WHERE current_setting('server_version_num')::int >= 140000; BEGIN";
         client.batch_execute(watch).await.map_err(|cause| wrong("setting the session up", cause))?;
-        let rows = answer(&client, sql).await?;
-        client.batch_execute("ROLLBACK").await.map_err(|cause| wrong("rolling back", cause))?;
-        Ok(rows)
+        tell(&client, sql, answer).await?;
+        client.batch_execute("ROLLBACK").await.map_err(|cause| wrong("rolling back", cause))
     }
 }
 

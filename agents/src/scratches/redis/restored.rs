@@ -25,8 +25,8 @@ use crate::redis::site::Site;
 use crate::redis::{canary, replication};
 use crate::stream::on_thread;
 use crate::{
-    CanarySeen, Context, Database, Environment, Error, Identity, Index, Kind, OpenReader, Progress, Restored, Result,
-    Rows, tree,
+    Answer, CanarySeen, Context, Database, Environment, Error, Identity, Index, Kind, OpenReader, Progress, Restored,
+    Result, tree,
 };
 
 const BUFFER: usize = 256 << 10;
@@ -146,7 +146,7 @@ impl Environment for RedisEnvironment {
         self.server()?.ask(cx, move |connection| canary::find(connection, &run)).await
     }
 
-    async fn query(&self, _: &Context, _: &str, _: Option<&Path>) -> Result<Rows> {
+    async fn ask(&self, _: &Context, _: &str, _: Option<&Path>, _: Answer) -> Result<()> {
         Err(Error::new(Kind::Config, "Redis understands no SQL")
             .hint("Ask it with a `command` probe: `argv: [redis-cli, -s, \"${REDIS_SOCKET}\", dbsize]`."))
     }

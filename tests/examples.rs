@@ -1,5 +1,5 @@
 //! The examples in `scenarios/`, to the byte, each against the real thing that it is about. `postgres.yaml` is run in
-//! `postgres.rs`, `mariadb.yaml` in `mariadb.rs`, `redis.yaml` in `redis.rs`, `quickstart.yaml` by `make drill`, `container.yaml` by `tests/image`.
+//! `postgres.rs`, `mariadb.yaml` in `mariadb.rs`, `redis.yaml` in `redis.rs`, `wordpress.yaml` in `wordpress.rs`, `quickstart.yaml` by `make drill`, `container.yaml` by `tests/image`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

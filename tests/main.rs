@@ -24,3 +24,4 @@ mod sqlite;
 mod support;
 mod systems;
 mod vaults;
+mod wordpress;

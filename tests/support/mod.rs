@@ -8,6 +8,7 @@ mod postgres;
 mod redis;
 mod s3;
 mod tools;
+mod wordpress;
 mod world;
 
 pub use archived::Archived;
@@ -17,4 +18,5 @@ pub use postgres::Cluster;
 pub use redis::RedisServer;
 pub use s3::Bucket;
 pub use tools::Repository;
+pub use wordpress::{PICTURE, wordpress};
 pub use world::{Finished, World, check, files_below};

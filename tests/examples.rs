@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Archived, Bucket, Cluster, Finished, World, check, must};
+use crate::support::{Archived, Bucket, Cluster, Finished, World, check, files_below, must};
 
 /// What a checkout holds that the examples speak of: `docs`, the example below `scenarios`, an identity.
 fn checkout(example: &str) -> World {
@@ -276,4 +276,28 @@ fn every_example_is_run_by_a_test() {
         let name = file.file_name().expect("a name").to_string_lossy().into_owned();
         assert!(text.iter().any(|line| line.contains(&name)), "no test runs {name}");
     }
+}
+
+#[test]
+fn what_etckeeper_keeps_is_adopted_by_the_example_through_git_itself() {
+    let world = checkout("tool.yaml");
+    let kept = world.path("target/drill/etc");
+    must(Command::new("cp").arg("-r").arg(world.path("docs")).arg(&kept));
+    let git = |args: &[&str]| {
+        let who = ["-c", "user.name=etckeeper", "-c", "user.email=root@example.org"];
+        must(Command::new("git").arg("-C").arg(&kept).args(who).args(args))
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message", "A state"]);
+    let record = passes(&world, "tool.yaml", &[]);
+    assert_eq!(record["assurance"], "L3", "git vouches for its repository: {record:#}");
+
+    let objects = files_below(&kept.join(".git/objects"));
+    let biggest = objects.iter().max_by_key(|path| fs::metadata(path).expect("an object").len()).expect("objects");
+    fs::set_permissions(biggest, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("mode");
+    fs::write(biggest, "torn").expect("damaged");
+    let (finished, record) = run(&world, "tool.yaml", &[], &[]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert_eq!(check(&record.expect("a record"), "repository")["outcome"], "failed");
 }

@@ -23,5 +23,6 @@ mod secrets;
 mod sqlite;
 mod support;
 mod systems;
+mod tool;
 mod vaults;
 mod wordpress;

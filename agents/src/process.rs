@@ -7,6 +7,7 @@
 mod leader;
 mod marked;
 mod output;
+mod pieces;
 mod priority;
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,7 @@ use self::leader::Leader;
 pub use self::marked::{any_marked, stop_marked};
 use self::output::{Tail, beside, collect};
 pub(crate) use self::priority::{ionice_this_thread, lowered};
-pub(crate) use self::{marked::stop_carrying, output::each_line, working::stop_working_in};
+pub(crate) use self::{marked::stop_carrying, output::each_line, pieces::Pieces, working::stop_working_in};
 use crate::limits::Priority;
 use crate::sandbox::{Sandbox, Start};
 use crate::{Account, Context, Error, Kind, Limits, Result};

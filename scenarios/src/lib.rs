@@ -43,6 +43,7 @@ mod span;
 mod structure;
 mod suggest;
 mod system;
+mod tool;
 mod vault;
 mod wording;
 
@@ -80,4 +81,5 @@ pub use source::{
 };
 pub use span::Span;
 pub use system::{FurtherSystem, System, fact_name};
+pub use tool::{BACKUP, ToolSource};
 pub use vault::{Checksum, FsVault, OpendalVault, S3Vault, Vault};

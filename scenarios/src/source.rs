@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{BorgSource, FilesSource, PgbackrestSource, RecoverTo, Reference, ResticSource, Select, Span};
+use crate::{BorgSource, FilesSource, PgbackrestSource, RecoverTo, Reference, ResticSource, Select, Span, ToolSource};
 
 /// What is backed up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +34,8 @@ pub enum Source {
     /// A backup of a PostgreSQL cluster that pgBackRest took: restored by pgBackRest from a repository that is only read, and recovered from the
     /// archive of WAL, to its end or to an instant.
     Pgbackrest(PgbackrestSource),
+    /// A backup of any other tool: programs of yours list what there is, and hand one out.
+    Tool(ToolSource),
 }
 
 /// A folder.
@@ -226,6 +228,7 @@ impl Source {
             Self::Borg(_) => "borg",
             Self::Files(_) => "files",
             Self::Pgbackrest(_) => "pgbackrest",
+            Self::Tool(_) => "tool",
         }
     }
 
@@ -241,6 +244,7 @@ impl Source {
             Self::Borg(source) => Some(&source.select),
             Self::Files(source) => Some(&source.select),
             Self::Pgbackrest(source) => Some(&source.select),
+            Self::Tool(source) => Some(&source.select),
             Self::Directory(_)
             | Self::Sqlite(_)
             | Self::Postgres(_)
@@ -257,6 +261,7 @@ impl Source {
             Self::Borg(source) => source.max_age,
             Self::Files(source) => source.max_age,
             Self::Pgbackrest(source) => source.max_age,
+            Self::Tool(source) => source.max_age,
             Self::Directory(_)
             | Self::Sqlite(_)
             | Self::Postgres(_)
@@ -282,7 +287,12 @@ impl Source {
             Self::Postgres(source) => source.canary,
             Self::Mariadb(source) => source.canary,
             Self::Redis(source) => source.canary,
-            Self::Command(_) | Self::Restic(_) | Self::Borg(_) | Self::Files(_) | Self::Pgbackrest(_) => false,
+            Self::Command(_)
+            | Self::Restic(_)
+            | Self::Borg(_)
+            | Self::Files(_)
+            | Self::Pgbackrest(_)
+            | Self::Tool(_) => false,
         }
     }
 
@@ -313,6 +323,7 @@ impl Source {
             Self::Restic(source) => vec![format!("What restic keeps in {}.", source.repository)],
             Self::Borg(source) => vec![format!("What Borg keeps in {}.", source.repository)],
             Self::Files(source) => vec![format!("What is put into storage as {}.", source.matching)],
+            Self::Tool(source) => vec![format!("What {} keeps.", source.name)],
             Self::Pgbackrest(source) => {
                 vec![format!(
                     "The PostgreSQL cluster that pgBackRest keeps as stanza {}, all its databases and roles.",
@@ -345,7 +356,8 @@ impl Source {
             | Self::Restic(_)
             | Self::Borg(_)
             | Self::Files(_)
-            | Self::Pgbackrest(_) => Vec::new(),
+            | Self::Pgbackrest(_)
+            | Self::Tool(_) => Vec::new(),
         }
     }
 }

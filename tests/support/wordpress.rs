@@ -13,6 +13,7 @@ pub fn wordpress(world: &World, name: &str, server: &Mariadb) {
     let site = world.path(name);
     std::fs::create_dir_all(site.parent().expect("below the world")).expect("folders");
     must(Command::new("cp").arg("-rL").arg(package()).arg(&site));
+    world.write(&format!("{name}/wp-content/cache/front.html"), "what a cache holds");
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/support/wordpress");
     std::fs::copy(ours.join("wp-config.php"), site.join("wp-config.php")).expect("its configuration");
     let picture = world.write("harbour.png", PICTURE);

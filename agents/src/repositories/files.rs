@@ -6,16 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use drill_scenarios::{Content, FilesSource, Seal};
+use drill_scenarios::{FilesSource, Seal};
 use globset::{GlobBuilder, GlobMatcher};
 use jiff::Timestamp;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
+use super::surveyed::{surveyed, uncompared};
 use super::unpacked::Packed;
 use crate::digest::Digest;
 use crate::seal::Keys;
-use crate::sources::{Survey, of_content};
+use crate::sources::of_content;
 use crate::vault::Stored;
 use crate::{
     Adopted, Context, Described, Error, Format, Identity, Kind, Note, OpenReader, Repository, Result, Secrets, Sha256,
@@ -163,18 +164,9 @@ impl Repository for FilesRepository {
             let message = format!("{} has {has} bytes, and a backup has {least} at least", backup.id);
             return Err(Error::new(Kind::Corrupt, message));
         }
-        let (mut stream, mut survey) = (self.stream(cx, backup).await?, Survey::of(&self.source.content, cx));
-        let mut plain = 0;
-        while let Some(piece) = stream.next().await? {
-            cx.go_on()?;
-            plain += piece.len() as u64;
-            survey.add(piece).await?;
-        }
-        if plain == 0 {
-            return Err(Error::new(Kind::Unrestorable, format!("there is nothing in {}", backup.id)));
-        }
-        let surveyed = survey.finish().await?;
-        Ok(Described { index: surveyed.index, vouched: self.vouched(backup), notes: self.notes(backup) })
+        let stream = self.stream(cx, backup).await?;
+        let index = surveyed(cx, &self.source.content, &backup.id, stream).await?;
+        Ok(Described { index, vouched: self.vouched(backup), notes: self.notes(backup) })
     }
 
     async fn supply(&self, cx: &Context, backup: &Adopted) -> Result<Supply> {
@@ -188,16 +180,11 @@ impl Repository for FilesRepository {
 
 impl FilesRepository {
     fn notes(&self, backup: &Adopted) -> Vec<Note> {
-        let subject = backup.id.clone();
         let unvouched = self.vouched(backup).intact.is_none().then(|| Note {
-            subject: subject.clone(),
+            subject: backup.id.clone(),
             statement: "Nothing tells whether its bytes are those that were stored: there is no digest of it.".into(),
         });
-        let uncompared = matches!(self.source.content, Content::PgDump | Content::MariadbDump).then(|| Note {
-            subject,
-            statement: "What its dump holds was not compared with the database it was made from.".into(),
-        });
-        unvouched.into_iter().chain(uncompared).collect()
+        unvouched.into_iter().chain(uncompared(&self.source.content, &backup.id)).collect()
     }
 }
 

@@ -4,7 +4,9 @@ mod borg;
 mod files;
 mod listed;
 mod pgbackrest;
+mod programs;
 mod restic;
+mod surveyed;
 mod tool;
 mod unpacked;
 
@@ -14,6 +16,7 @@ use std::sync::Arc;
 use self::borg::BorgRepository;
 use self::files::FilesRepository;
 use self::pgbackrest::PgbackrestRepository;
+use self::programs::ProgramsRepository;
 use self::restic::ResticRepository;
 use crate::{Error, Kind, Repository, Result, Secrets};
 
@@ -31,6 +34,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
         Named::Borg(source) => Box::new(BorgRepository::open(source, secrets)?),
         Named::Files(source) => Box::new(FilesRepository::open(source, secrets)?),
         Named::Pgbackrest(source) => Box::new(PgbackrestRepository::open(source, secrets)?),
+        Named::Tool(source) => Box::new(ProgramsRepository::open(source, secrets)?),
         Named::Directory(_)
         | Named::Sqlite(_)
         | Named::Postgres(_)

@@ -14,24 +14,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::BytesMut;
 use drill_scenarios::Content;
 use secrecy::ExposeSecret;
-use tokio::io::AsyncReadExt;
-use tokio::time::timeout;
 
 use self::content::Survey;
 use self::told::Told;
 use crate::mark::Removal;
-use crate::process::{Ended, Program, Running, find};
+use crate::process::{Ended, Pieces, Program, find};
 use crate::{Canary, Captured, Context, Error, Estimate, Identity, Kind, Note, Result, SealWriter, Secrets, Source};
 
 /// How long the program may take to end after it has closed its output.
 const AFTERWARDS: Duration = Duration::from_secs(300);
-/// Bytes that are read at a time.
-const PIECE: usize = 256 << 10;
-/// How long nothing may come of a program that has ended before its output counts as held open by somebody else.
-const SILENCE: Duration = Duration::from_secs(1);
 
 /// A program that writes the backup to its standard output.
 #[derive(Debug)]
@@ -113,12 +106,17 @@ impl Source for CommandSource {
         let told = Told::in_folder(&cx.folder)?;
         let mut running = self.program(cx, &told)?.start(cx)?;
         let mut survey = Survey::of(&self.spec.content, cx);
-        let written = take(cx, &mut running, out, &mut survey).await?;
+        let (mut pieces, before) = (Pieces::of(&mut running), out.written());
+        while let Some(piece) = pieces.next(cx, &mut running).await? {
+            cx.progress.add(piece.len() as u64);
+            out.write(&piece).await?;
+            survey.add(piece).await?;
+        }
         let surveyed = survey.finish().await;
         let ended = running.wait(AFTERWARDS).await?;
         // Before what was found in its output: a program that fails leaves half an archive, and that it failed is the cause.
         ended.success(Kind::Unavailable)?;
-        if written == 0 {
+        if out.written() == before {
             return Err(Error::new(Kind::Unavailable, format!("{} exited with 0 but wrote nothing", ended.program))
                 .hint("An empty backup saves nobody: look at what the program does."));
         }
@@ -131,33 +129,5 @@ impl Source for CommandSource {
             newest_at: facts.newest_at.or(surveyed.newest_at),
             notes,
         })
-    }
-}
-
-/// Hands all that the program writes on, to the seal and to the survey. Returns how much it was.
-async fn take(cx: &Context, running: &mut Running, out: &mut SealWriter, survey: &mut Survey) -> Result<u64> {
-    let Some(mut stdout) = running.stdout.take() else { return Ok(0) };
-    let (mut buffer, before) = (BytesMut::new(), out.written());
-    loop {
-        cx.go_on()?;
-        buffer.reserve(PIECE);
-        match timeout(SILENCE, stdout.read_buf(&mut buffer)).await {
-            Ok(Ok(0)) => return Ok(out.written() - before),
-            Ok(Ok(_)) => {
-                let piece = buffer.split().freeze();
-                cx.progress.add(piece.len() as u64);
-                out.write(&piece).await?;
-                survey.add(piece).await?;
-            }
-            Ok(Err(cause)) => return Err(Error::io("reading what is written by", running.name(), cause)),
-            Err(_) if running.has_ended().is_some() => {
-                return Err(Error::new(
-                    Kind::Unavailable,
-                    format!("{} has ended, but something that it started still holds its output", running.name()),
-                )
-                .hint("Let it wait for all that it starts: the backup may not be whole."));
-            }
-            Err(_) => {}
-        }
     }
 }

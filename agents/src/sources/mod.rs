@@ -38,7 +38,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
         Named::Mariadb(source) => Box::new(MariadbSource::open(source, secrets)?),
         Named::Redis(source) => Box::new(RedisSource::open(source, secrets)?),
         Named::Command(source) => Box::new(CommandSource::open(source, secrets)?),
-        Named::Restic(_) | Named::Borg(_) | Named::Files(_) | Named::Pgbackrest(_) => {
+        Named::Restic(_) | Named::Borg(_) | Named::Files(_) | Named::Pgbackrest(_) | Named::Tool(_) => {
             return Err(Error::new(Kind::Config, format!("a backup of {} is adopted, not captured", source.kind())));
         }
     })
@@ -57,6 +57,7 @@ pub fn format(source: &drill_scenarios::Source) -> Format {
         Named::Redis(_) => Format::Rdb,
         Named::Command(source) => of_content(&source.content),
         Named::Files(source) => of_content(&source.content),
+        Named::Tool(source) => of_content(&source.content),
     }
 }
 

@@ -128,7 +128,10 @@ fn ended(stage: Stage, end: &StageEnd, secs: f64) -> String {
 }
 
 fn checked(check: &CheckResult) -> String {
-    let (title, seen) = (shown(&check.title), shown(&check.observed));
+    // A check of the scenario says by itself what it looks at.
+    let of_another = check.system.as_ref().filter(|_| check.id != check.title);
+    let title = of_another.map_or_else(|| check.title.clone(), |system| format!("{system}: {}", check.title));
+    let (title, seen) = (shown(&title), shown(&check.observed));
     match check.outcome {
         Outcome::Passed => format!("  {} {title}", "✔".green()),
         Outcome::Failed => format!("  {} {title}: {seen}", "✘".red().bold()),

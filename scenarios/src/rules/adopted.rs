@@ -15,6 +15,7 @@ pub(super) fn check(rules: &mut Rules<'_>) {
             variables(rules, "pgbackrest", &source.env);
             whole_check(rules, source.check);
         }
+        Source::Tool(source) => variables(rules, "tool", &source.env),
         _ => {}
     }
     if rules.system.name.is_none() {

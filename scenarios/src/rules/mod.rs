@@ -127,7 +127,8 @@ impl Rules<'_> {
             | Source::Restic(_)
             | Source::Borg(_)
             | Source::Files(_)
-            | Source::Pgbackrest(_) => 0,
+            | Source::Pgbackrest(_)
+            | Source::Tool(_) => 0,
         }
     }
 
@@ -145,6 +146,7 @@ impl Rules<'_> {
             Source::Redis(_) => "redis",
             Source::Command(source) => takes(&source.content),
             Source::Files(source) => takes(&source.content),
+            Source::Tool(source) => takes(&source.content),
         }
     }
 }

@@ -67,6 +67,7 @@ fn from_one_stream(rules: &Rules<'_>) -> bool {
     match rules.system.source {
         Source::Command(command) => matches!(command.content, Content::File(_)),
         Source::Files(files) => matches!(files.content, Content::File(_)),
+        Source::Tool(tool) => matches!(tool.content, Content::File(_)),
         _ => false,
     }
 }
@@ -77,7 +78,7 @@ fn measurable(rules: &mut Rules<'_>, path: &Path) {
     }
     let source = rules.system.source;
     if rules.is_dump() && !source.plants_canary() && source.recover_to().is_none() {
-        let not_ours = matches!(rules.system.source, Source::Command(_) | Source::Files(_));
+        let not_ours = matches!(rules.system.source, Source::Command(_) | Source::Files(_) | Source::Tool(_));
         let planted = if not_ours { "" } else { ", or `canary: true` in the source" };
         let hint = format!(
             "Add `newest: {{sql: select max(updated_at) from orders}}` with a query of yours that gives one timestamp{planted}."

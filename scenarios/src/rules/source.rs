@@ -1,8 +1,11 @@
 //! What is backed up, and whether it fits where it is restored.
 
+use std::collections::BTreeMap;
+
 use crate::place::Path;
 use crate::{
-    Content, FilesSource, MariadbSource, PostgresMethod, PostgresSource, RedisSource, Reference, Source, secret,
+    BACKUP, Content, FilesSource, MariadbSource, PostgresMethod, PostgresSource, RedisSource, Reference, Source,
+    ToolSource, fill, secret,
 };
 
 use super::Rules;
@@ -21,6 +24,7 @@ pub(super) fn check(rules: &mut Rules<'_>) {
         }
         Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) | Source::Pgbackrest(_) => {}
         Source::Files(files) => put(rules, files),
+        Source::Tool(tool) => handed_out(rules, tool),
         Source::Postgres(postgres) => {
             Connection::of_postgres(postgres).check(rules);
             physical(rules, postgres);
@@ -45,6 +49,23 @@ fn put(rules: &mut Rules<'_>, files: &FilesSource) {
         let hint =
             "Write the whole name with the date in it, and the time if it has one: `orders-%Y%m%dT%H%M%SZ.dump.zst`.";
         rules.say(&path.key("named"), format!("`named` tells no date: `{named}`"), hint);
+    }
+}
+
+/// Programs that list backups of a tool and hand one out: only the latter is told which.
+fn handed_out(rules: &mut Rules<'_>, tool: &ToolSource) {
+    let path = rules.at(["source", "tool"]);
+    file_name(rules, &path.key("content").key("file"), &tool.content);
+    let known = BTreeMap::from([(BACKUP.to_owned(), "backup".to_owned())]);
+    for (key, argv, facts) in
+        [("list", &tool.list, BTreeMap::new()), ("fetch", &tool.fetch, known), ("check", &tool.check, BTreeMap::new())]
+    {
+        for (number, argument) in argv.iter().enumerate() {
+            if let Err(unfilled) = fill(argument, &facts) {
+                let hint = "`fetch` knows `${DRILL_BACKUP}`, and the others nothing. Write `$$` for a plain dollar before a brace.";
+                rules.say(&path.key(key).item(number), unfilled, hint);
+            }
+        }
     }
 }
 

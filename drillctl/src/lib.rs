@@ -3,6 +3,7 @@
 //! This crate alone knows the order of the stages, the state folder and the command line. What touches systems is in
 //! `drill-agents`, the language in `drill-scenarios`, what is written down in `drill-reports`.
 
+mod catalogue;
 pub mod cli;
 mod engine;
 mod failure;

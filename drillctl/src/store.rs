@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use drill_agents::Clock;
-use drill_reports::{Entry, Record, Verdict};
+use drill_reports::{Entry, Record};
 use rustix::fs::FlockOperation;
 
+use crate::catalogue::Catalogue;
 use crate::failure::Failure;
 use crate::host;
 use crate::publish::RECORD;
@@ -72,7 +73,7 @@ impl Store {
     /// A folder for a new run, locked.
     pub(crate) fn begin(&self, clock: &Clock) -> Result<(RunFolder, RunLock), Failure> {
         let run = format!("{}-{}", clock.now().strftime("%Y%m%dT%H%M%S%3fZ"), host::nonce::<4>());
-        let folder = RunFolder { path: self.runs.join(&run), run };
+        let folder = self.folder(run);
         make_private(&folder.path.join("logs"))?;
         let lock = folder.try_lock()?.ok_or_else(|| Failure::errored(format!("run {} exists already", folder.run)))?;
         Ok((folder, lock))
@@ -95,22 +96,21 @@ impl Store {
         Ok(runs)
     }
 
+    /// Where the catalogue is.
+    pub(crate) fn catalogue(&self) -> PathBuf {
+        self.runs.with_file_name("catalogue.sqlite")
+    }
+
     /// The records of runs of this scenario that passed, newest first, and the runs whose journals can't be read.
     pub(crate) fn earlier(&self, scenario: &str) -> Result<(Vec<Record>, Vec<String>), Failure> {
-        let (mut records, mut unreadable) = (Vec::new(), Vec::new());
-        for folder in self.runs()?.into_iter().filter(|folder| folder.journal().exists()) {
-            match folder.record() {
-                Ok(record) if record.scenario.name == scenario && record.verdict == Verdict::Passed => {
-                    records.push(record)
-                }
-                Ok(_) => {}
-                Err(_) => unreadable.push(folder.run),
-            }
-            if records.len() == EARLIER {
-                break;
-            }
-        }
-        Ok((records, unreadable))
+        let catalogue = Catalogue::of(self)?;
+        let passed = catalogue.passed(scenario, EARLIER)?.into_iter();
+        let records = passed.map(|run| self.folder(run).record()).collect::<Result<_, _>>()?;
+        Ok((records, catalogue.unreadable()?.into_iter().map(|(run, _)| run).collect()))
+    }
+
+    fn folder(&self, run: String) -> RunFolder {
+        RunFolder { path: self.runs.join(&run), run }
     }
 
     /// The run that `name` begins the id of, or the newest for `latest`.

@@ -1,11 +1,11 @@
 //! `drillctl list`: the runs.
 
 use clap::Args;
-use drill_reports::{Record, Verdict};
+use drill_reports::Verdict;
 use owo_colors::OwoColorize;
-use serde::Serialize;
 
 use super::{Ended, Options, say, say_json, tell};
+use crate::catalogue::{Catalogue, Summary};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -17,33 +17,12 @@ pub(super) struct Arguments {
     most: usize,
 }
 
-#[derive(Debug, Serialize)]
-struct Row {
-    run: String,
-    scenario: String,
-    verdict: Verdict,
-    assurance: Option<drill_reports::Assurance>,
-    started_at: String,
-    recovery_secs: Option<f64>,
-    recovery_point_secs: Option<f64>,
-    leaked: bool,
-    because: String,
-}
-
 pub(super) fn list(options: &Options, arguments: &Arguments) -> Ended {
-    let mut rows = Vec::new();
-    for folder in options.store()?.runs()? {
-        if rows.len() == arguments.most {
-            break;
-        }
-        match folder.record() {
-            Ok(record) if arguments.scenario.as_ref().is_none_or(|name| *name == record.scenario.name) => {
-                rows.push(row(record))
-            }
-            Ok(_) => {}
-            Err(failure) => tell(format_args!("{}: {failure}", folder.run)),
-        }
+    let catalogue = Catalogue::of(&options.store()?)?;
+    for (run, failure) in catalogue.unreadable()? {
+        tell(format_args!("{run}: {failure}"));
     }
+    let rows = catalogue.newest(arguments.scenario.as_deref(), arguments.most)?;
     if options.json {
         say_json(&rows);
     } else if rows.is_empty() {
@@ -55,21 +34,7 @@ pub(super) fn list(options: &Options, arguments: &Arguments) -> Ended {
     Ok(0)
 }
 
-fn row(record: Record) -> Row {
-    Row {
-        leaked: !record.release.leaked.is_empty(),
-        started_at: record.started_at.to_string(),
-        recovery_secs: record.measurements.recovery_secs,
-        recovery_point_secs: record.measurements.recovery_point_secs,
-        run: record.run,
-        scenario: record.scenario.name,
-        verdict: record.verdict,
-        assurance: record.assurance,
-        because: record.because,
-    }
-}
-
-fn line(row: &Row, wide: usize) -> String {
+fn line(row: &Summary, wide: usize) -> String {
     let word = format!("{:<8}", row.verdict.to_string());
     let word = match row.verdict {
         Verdict::Passed => word.green().to_string(),

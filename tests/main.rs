@@ -20,6 +20,7 @@ mod postgres;
 mod redis;
 mod sandbox;
 mod secrets;
+mod skew;
 mod sqlite;
 mod support;
 mod systems;

@@ -4,6 +4,7 @@
 mod archived;
 mod mariadb;
 mod must;
+mod newer;
 mod postgres;
 mod redis;
 mod s3;
@@ -14,6 +15,7 @@ mod world;
 pub use archived::Archived;
 pub use mariadb::{Mariadb, bin as mariadb_bin};
 pub use must::must;
+pub use newer::newer_postgres;
 pub use postgres::Cluster;
 pub use redis::RedisServer;
 pub use s3::Bucket;

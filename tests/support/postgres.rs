@@ -18,7 +18,13 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a server with an empty database `shop`.
     pub fn start() -> Self {
-        let cluster = Self::empty();
+        Self::start_from(newest_bin())
+    }
+
+    /// The same with the server's programs in this folder.
+    #[allow(dead_code, reason = "not every test binary has another than the newest")]
+    pub fn start_from(bin: PathBuf) -> Self {
+        let cluster = Self::empty(bin);
         must(cluster.program("initdb").args(["-A", "trust", "-U", "postgres", "--no-sync", "-D"]).arg(cluster.data()));
         cluster.serve();
         cluster.sql_in("postgres", "CREATE DATABASE shop");
@@ -28,20 +34,20 @@ impl Cluster {
     /// Starts a server on the files of a cluster that was restored into this folder, which are moved away from there.
     #[allow(dead_code, reason = "not every test binary restores one by hand")]
     pub fn of_files(files: &Path) -> Self {
-        let cluster = Self::empty();
+        let cluster = Self::empty(newest_bin());
         must(Command::new("mv").arg(files).arg(cluster.data()));
         cluster.serve();
         cluster
     }
 
-    fn empty() -> Self {
+    fn empty(bin: PathBuf) -> Self {
         let folder = tempfile::Builder::new().prefix("pg").tempdir().expect("a temporary folder");
         let account = rustix::process::geteuid().is_root().then(|| account("postgres"));
         if let Some((uid, gid)) = account {
             chown(folder.path(), Some(uid), Some(gid)).expect("chown");
         }
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).expect("mode");
-        Self { folder, bin: newest_bin(), account }
+        Self { folder, bin, account }
     }
 
     /// Stops the server and starts it again.

@@ -52,7 +52,10 @@ fn a_dump_that_is_restored_into_a_newer_major_passes_and_what_that_changes_is_na
     assert!(said(&record, "extension citext").contains("1.6 at the source"));
     assert!(said(&record, "right MAINTAIN").contains("here on"));
     let reworded = said(&record, "definitions");
-    assert!(["materialised view 1", "publication 1", "view 2"].iter().all(|part| reworded.contains(part)), "{reworded}");
+    assert!(
+        ["materialised view 1", "publication 1", "view 2"].iter().all(|part| reworded.contains(part)),
+        "{reworded}"
+    );
 }
 
 #[test]

@@ -9,7 +9,8 @@ use crate::{Note, Result};
 /// Oldest server that knows the version by which a whole database sorts.
 const DATABASES_TOO: i32 = 150_000;
 /// How a server warns of it; [`outdated`] says more.
-const WARNED: [&str; 2] = ["has a collation version mismatch", "has no actual collation version, but a version was recorded"];
+const WARNED: [&str; 2] =
+    ["has a collation version mismatch", "has no actual collation version, but a version was recorded"];
 
 const OF_COLLATIONS: &str = "
 SELECT oid, collname::text AS name, collversion AS was, coalesce(pg_collation_actual_version(oid), 'none') AS now

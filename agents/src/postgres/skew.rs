@@ -61,7 +61,8 @@ impl Skew<'_> {
         self.each(observed, &["extension"], |_, name, was, is| {
             let (Some((old, place)), Some((new, here))) = (version(was), version(is)) else { return false };
             if place == here {
-                let statement = format!("It is version {new} here, which PostgreSQL {} brings, and {old} at the source.", self.is);
+                let statement =
+                    format!("It is version {new} here, which PostgreSQL {} brings, and {old} at the source.", self.is);
                 notes.push(note(format!("extension {name}"), statement));
             }
             place == here
@@ -145,7 +146,8 @@ impl Skew<'_> {
         // What has a dot in its name belongs to a library.
         let names: Vec<&str> = configured.split(',').filter(|name| !name.is_empty() && !name.contains('.')).collect();
         let sql = "SELECT n FROM unnest($1::text[]) n WHERE n NOT IN (SELECT name FROM pg_settings)";
-        let rows = client.query(sql, &[&names]).await.map_err(|cause| wrong("asking for the names of settings", cause))?;
+        let rows =
+            client.query(sql, &[&names]).await.map_err(|cause| wrong("asking for the names of settings", cause))?;
         let gone = |row: &tokio_postgres::Row| {
             let statement = format!(
                 "The source's server is given it, and PostgreSQL {} does not know it: a server with that configuration does not \
@@ -158,12 +160,7 @@ impl Skew<'_> {
     }
 
     /// Takes the captured text of what differs in these classes and `is_same` says is the same.
-    fn each(
-        &self,
-        observed: &mut Database,
-        classes: &[&str],
-        mut is_same: impl FnMut(&str, &str, &str, &str) -> bool,
-    ) {
+    fn each(&self, observed: &mut Database, classes: &[&str], mut is_same: impl FnMut(&str, &str, &str, &str) -> bool) {
         for class in classes {
             let (Some(here), Some(there)) = (observed.objects.get_mut(*class), self.captured.objects.get(*class))
             else {
@@ -242,8 +239,10 @@ mod tests {
 
     #[test]
     fn only_the_rights_that_the_newer_major_brings_are_passed_over() {
-        let captured = database("16.4", &[("grant", "table t", "a SELECT, b SELECT"), ("grant", "table u", "a SELECT")]);
-        let restored = [("grant", "table t", "a MAINTAIN, a SELECT, b SELECT"), ("grant", "table u", "a SELECT, c SELECT")];
+        let captured =
+            database("16.4", &[("grant", "table t", "a SELECT, b SELECT"), ("grant", "table u", "a SELECT")]);
+        let restored =
+            [("grant", "table t", "a MAINTAIN, a SELECT, b SELECT"), ("grant", "table u", "a SELECT, c SELECT")];
         let mut observed = database("17.2", &restored);
         let notes = skew(&captured, 17).rights(&mut observed);
         assert_eq!(observed.objects["grant"]["table t"], captured.objects["grant"]["table t"]);
@@ -271,7 +270,10 @@ mod tests {
         let restored = [("extension", "a", "version 1.1 in schema s"), ("extension", "b", "version 1.1 in schema t")];
         let (captured, mut observed) = (database("15.1", &captured), database("16.1", &restored));
         let notes = skew(&captured, 16).extensions(&mut observed);
-        assert!(notes.len() == 1 && notes[0].statement.contains("1.1") && notes[0].statement.contains("1.0"), "{notes:?}");
+        assert!(
+            notes.len() == 1 && notes[0].statement.contains("1.1") && notes[0].statement.contains("1.0"),
+            "{notes:?}"
+        );
         assert_eq!(observed.objects["extension"]["b"], "version 1.1 in schema t");
     }
 

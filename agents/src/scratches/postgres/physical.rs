@@ -17,9 +17,9 @@ use super::UNSAFE;
 use super::server::{Server, isolation, network};
 use crate::cancel::unless_stopped;
 use crate::postgres::cluster::{Cluster, SUPERUSER};
-use crate::postgres::{collations, copied, facts};
 use crate::postgres::recovery::Aim;
 use crate::postgres::site::Site;
+use crate::postgres::{collations, copied, facts};
 use crate::restless;
 use crate::tree::Written;
 use crate::{

@@ -4,6 +4,7 @@
 
 mod adopted;
 mod adversary;
+mod barman;
 mod command_line;
 mod crash;
 mod damage;

@@ -2,6 +2,7 @@
 //! asks for.
 
 mod archived;
+mod barman;
 mod mariadb;
 mod must;
 mod newer;
@@ -13,6 +14,7 @@ mod wordpress;
 mod world;
 
 pub use archived::Archived;
+pub use barman::{Barman, damage};
 pub use mariadb::{Mariadb, bin as mariadb_bin};
 pub use must::must;
 pub use newer::newer_postgres;

@@ -131,6 +131,14 @@ fn tablespaces_come_back_from_barman_into_the_scratch_and_not_where_they_are() {
     scenario(&world, "", &[("checks", seven)]);
     world.drill_ends(0);
     assert_eq!(files_below(&place), before, "Barman would have removed what is newer");
+
+    barman.backup_compressed();
+    let before = (files_below(&place), barman.content());
+    let record = world.drill_ends(0);
+    assert_eq!((files_below(&place), barman.content()), before);
+    let told = record["findings"].to_string();
+    assert!(told.contains("is not known: it is compressed"), "{told}");
+    assert!(record["checks"].as_array().is_some_and(|checks| checks.iter().all(|check| check["id"] != "stored-bytes")));
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl<'a> Barman<'a> {
         );
         let socket = cluster.data().parent().expect("its folder").display().to_string();
         let server = format!(
-            "[shop]\ndescription = The shop\nbackup_method = postgres\narchiver = on\nconninfo = host={socket} user=postgres \
+            "[shop]\ndescription = The shop\nbackup_method = postgres\nimmediate_checkpoint = true\narchiver = on\nconninfo = host={socket} user=postgres \
              dbname=shop\nstreaming_conninfo = host={socket} user=postgres\npath_prefix = {}\n\
              post_recovery_script = touch {}\n",
             cluster.bin().display(),
@@ -77,6 +77,14 @@ impl<'a> Barman<'a> {
         self.switch();
     }
 
+    /// Takes one that is compressed.
+    pub fn backup_compressed(&self) {
+        let server = self.world.path("barman.d/shop.conf");
+        let text = fs::read_to_string(&server).expect("a configuration");
+        fs::write(&server, format!("{text}backup_compression = gzip\n")).expect("written");
+        self.backup();
+    }
+
     /// Adds rows to `orders`, each in a transaction of its own, some milliseconds apart.
     pub fn order(&self, times: u32) {
         self.cluster.sql(&format!(
@@ -86,7 +94,8 @@ impl<'a> Barman<'a> {
 
     /// Ends the segment of WAL at hand and has it archived.
     pub fn switch(&self) {
-        self.run(&["switch-wal", "--force", "--archive", "shop"]);
+        self.cluster.switch_wal();
+        self.run(&["archive-wal", "shop"]);
     }
 
     /// The files of segments in the archive, the oldest first.

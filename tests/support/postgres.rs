@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::must;
 
@@ -106,6 +107,18 @@ impl Cluster {
     /// Runs statements in `shop`; returns what psql prints, unadorned.
     pub fn sql(&self, statements: &str) -> String {
         self.sql_in("shop", statements)
+    }
+
+    /// Ends the segment of WAL at hand and waits until the server's `archive_command` has taken it. Returns its name.
+    #[allow(dead_code, reason = "not every test binary has an archive")]
+    pub fn switch_wal(&self) -> String {
+        let segment = self.sql("SELECT pg_walfile_name(pg_switch_wal())");
+        let since = Instant::now();
+        while self.sql("SELECT last_archived_wal FROM pg_stat_archiver") < segment {
+            assert!(since.elapsed() < Duration::from_secs(60), "{segment} was never archived");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        segment
     }
 
     fn sql_in(&self, database: &str, statements: &str) -> String {

@@ -379,3 +379,21 @@ fn unrestored(ended: &Ended) -> Error {
         _ => error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHOWN: &str = r#"{"backup_id": "20261125T131645", "postgresql_version": 150018, "status": "DONE",
+        "base_backup_information": {"disk_usage_bytes": 7, "end_time": "2026-11-25 13:16:48.768214+01:00", "end_wal": "0"},
+        "tablespaces": [{"location": "/srv/fast", "name": "fast", "oid": 16384}], "wal_information": {"no_of_files": 1}}"#;
+
+    #[test]
+    fn every_tablespace_is_given_a_place_and_one_that_cannot_be_is_refused() {
+        let mut shown: Shown = serde_json::from_str(SHOWN).expect("an answer");
+        assert_eq!(shown.relocations(Path::new("/t")).expect("a place"), ["fast:/t/16384"]);
+        assert_eq!(shown.ended().expect("a time").to_string(), "2026-11-25T12:16:48.768214Z");
+        shown.tablespaces[0].name = "a:/srv/fast".into();
+        assert_eq!(shown.relocations(Path::new("/t")).expect_err("no place").kind(), Kind::Refused);
+    }
+}

@@ -89,7 +89,7 @@ impl Skew<'_> {
         (!here.is_empty()).then(|| note("schema public", statement))
     }
 
-    /// Rights that only one of the two servers knows.
+    /// Rights that only the newer server knows.
     fn rights(&self, observed: &mut Database) -> Vec<Note> {
         let mut notes = Vec::new();
         for (right, since) in RIGHTS.into_iter().filter(|(_, since)| self.was < *since && *since <= self.is) {

@@ -102,8 +102,11 @@ async fn indexes_that_were_built_by_other_rules_for_sorting_are_named_and_are_no
     let (environed, restored) = fixture.restore(&captured, stream).await;
     assert_eq!(restored.complaints, [""; 0]);
     let told: Vec<String> = restored.notes.iter().map(|note| format!("{}: {}", note.subject, note.statement)).collect();
-    assert!(told[0].contains("shop: By collation default, public.by_town were built by version 4.5.6"), "{told:?}");
-    assert!(told[1].contains("german, public.people_pkey were built by version 1.2.3"), "{told:?}");
+    assert!(
+        told[0].contains("shop: By collation default, the index public.by_town is sorted by version 4.5.6"),
+        "{told:?}"
+    );
+    assert!(told[1].contains("german, the index public.people_pkey is sorted by version 1.2.3"), "{told:?}");
     assert!(!told.concat().contains("by_birth"), "{told:?}");
     environed.release(&fixture.cx).await;
 }

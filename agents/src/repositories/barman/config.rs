@@ -231,7 +231,7 @@ backup_directory = \"/srv/100%%/web\"
         assert_eq!(own["shop"]["compression"], "custom", "the server's own, not that of all");
         assert_eq!(own["shop"]["custom_decompression_filter"], "python3 -c\n'decompress()'");
         assert_eq!(own["shop"]["wals_directory"], "%(barman_home)s/wals");
-        assert!(!text.contains("script") && !text.contains("hunter2"), "{text}");
+        assert!(!text.contains("_script") && !text.contains("hunter2"), "{text}");
     }
 
     #[test]

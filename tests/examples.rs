@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Archived, Bucket, Cluster, Finished, World, check, files_below, must};
+use crate::support::{Archived, Barman, Bucket, Cluster, Finished, World, check, files_below, must};
 
 /// What a checkout holds that the examples speak of: `docs`, the example below `scenarios`, an identity.
 fn checkout(example: &str) -> World {
@@ -258,6 +258,20 @@ fn a_cluster_that_pgbackrest_backs_up_is_recovered_to_an_instant_by_the_example(
     fs::create_dir_all(world.path("target/drill")).expect("folder");
     fs::rename(world.path("pgbackrest.conf"), world.path("target/drill/pgbackrest.conf")).expect("moved");
     let record = passes(&world, "pgbackrest.yaml", &[("DRILL_CIPHER_PASS", Archived::PASSPHRASE)]);
+    assert_eq!(check(&record, "No order is newer than that instant")["outcome"], "passed");
+}
+
+#[test]
+fn a_cluster_that_barman_backs_up_is_recovered_to_an_instant_by_the_example() {
+    let world = checkout("barman.yaml");
+    let barman = Barman::start(&world);
+    barman.order(5);
+    barman.backup();
+    barman.order(200);
+    barman.switch();
+    fs::create_dir_all(world.path("target/drill")).expect("folder");
+    fs::rename(world.path("barman.conf"), world.path("target/drill/barman.conf")).expect("moved");
+    let record = passes(&world, "barman.yaml", &[]);
     assert_eq!(check(&record, "No order is newer than that instant")["outcome"], "passed");
 }
 

@@ -4,6 +4,7 @@
 
 mod adopted;
 mod adversary;
+mod barman;
 mod command_line;
 mod crash;
 mod damage;
@@ -20,6 +21,7 @@ mod postgres;
 mod redis;
 mod sandbox;
 mod secrets;
+mod skew;
 mod sqlite;
 mod support;
 mod systems;

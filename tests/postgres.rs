@@ -1,6 +1,6 @@
 //! Drills of a real PostgreSQL.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -49,16 +49,16 @@ fn drill(world: &World, cluster: &Cluster) -> (Finished, Value) {
 }
 
 /// The server's programs, with a `pg_restore` that does something to the restored database after its work.
-fn meddling(world: &World, cluster: &Cluster, statement: &str) -> PathBuf {
+pub fn meddling(world: &World, programs: &Path, statement: &str) -> PathBuf {
     let bin = world.path("bin");
     std::fs::create_dir_all(&bin).expect("bin");
-    for program in std::fs::read_dir(cluster.bin()).expect("programs").flatten() {
+    for program in std::fs::read_dir(programs).expect("programs").flatten() {
         let link = bin.join(program.file_name());
         if program.file_name() != "pg_restore" && !link.exists() {
             std::os::unix::fs::symlink(program.path(), link).expect("link");
         }
     }
-    let real = cluster.bin().display();
+    let real = programs.display();
     let script = format!(
         "#!/bin/sh\n\"{real}/pg_restore\" \"$@\" || exit $?\nexec \"{real}/psql\" -XAtq -v ON_ERROR_STOP=1 -d shop -c \"{statement}\" >/dev/null\n"
     );
@@ -114,7 +114,7 @@ fn each_kind_of_change_after_the_restore_is_named() {
 /// Restores the database with each change made to it afterwards; each must fail the drill with a finding that names the thing.
 fn every_change_is_named(world: &World, cluster: &Cluster, changes: &[(&str, &str)]) {
     for (statement, named) in changes {
-        example(world, Some(meddling(world, cluster, statement)));
+        example(world, Some(meddling(world, cluster.bin(), statement)));
         let (finished, record) = drill(world, cluster);
         assert_eq!(finished.code, Some(1), "{statement}: {}\n{record:#}", finished.stderr);
         let finding = record["findings"][0]["statement"].to_string();
@@ -233,7 +233,7 @@ fn what_the_host_lacks_leaves_the_drill_without_an_answer_and_says_what_installs
 
 /// The server's programs, with a `pg_restore` that has one more error to tell of after its work.
 fn complaining(world: &World, cluster: &Cluster) -> PathBuf {
-    let bin = meddling(world, cluster, "select");
+    let bin = meddling(world, cluster.bin(), "select");
     let script = format!(
         "#!/bin/sh\n\"{}/pg_restore\" \"$@\"\ncat >&2 <<'END'\npg_restore: error: could not execute query: ERROR:  schema \"sales\" already exists\nCommand was: CREATE SCHEMA sales;\npg_restore: warning: errors ignored on restore: 2\nEND\nexit 1\n",
         cluster.bin().display()

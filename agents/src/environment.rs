@@ -62,6 +62,12 @@ pub trait Environment: Send + Sync {
     /// What is there now, in the shape of the snapshot's index and down to `level`, canaries left out.
     async fn observe(&self, cx: &Context, index: &Index, level: Level) -> Result<Index>;
 
+    /// Settles what differs only since another version of a server holds the data here than held it there: what means the same
+    /// takes the words of `captured`, and what the version changes is told instead of counted as a difference.
+    async fn reconcile(&self, _cx: &Context, _captured: &Index, _observed: &mut Index) -> Result<Vec<Note>> {
+        Ok(Vec::new())
+    }
+
     /// How [`Environment::observe`] came to know the content, where there are several ways: words for the record.
     fn how_observed(&self) -> Option<String> {
         None

@@ -252,6 +252,29 @@ pub(crate) fn one_line(text: &str) -> String {
     text.replace('\\', r"\\").replace('\n', r"\n").replace('\r', r"\r").replace('\t', r"\t")
 }
 
+/// The texts that [`one_line`] writes as this line: mostly one, and two of a text that looks like another's line.
+pub(crate) fn readings(line: &str) -> Vec<String> {
+    let mut readings = vec![line.to_owned(), many_lines(line)];
+    readings.dedup();
+    readings.retain(|text| one_line(text) == line);
+    readings
+}
+
+fn many_lines(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line.chars();
+    while let Some(c) = rest.next() {
+        let meant = if c == '\\' { rest.next().unwrap_or(c) } else { c };
+        text.push(match (c, meant) {
+            ('\\', 'n') => '\n',
+            ('\\', 'r') => '\r',
+            ('\\', 't') => '\t',
+            (_, meant) => meant,
+        });
+    }
+    text
+}
+
 /// What is known about one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
@@ -274,6 +297,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_line_is_read_as_the_text_that_it_was_written_of(text in r"[a\\\\nt\n\t]{0,12}") {
+            let readings = readings(&one_line(&text));
+            prop_assert!(readings.contains(&text) && readings.len() <= 2, "{:?}", readings);
+        }
+
         #[test]
         fn any_path_survives_being_written_as_text(bytes in proptest::collection::vec(1u8..=255, 0..40)) {
             let path = PathText(OsString::from_vec(bytes));

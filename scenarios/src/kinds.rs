@@ -161,6 +161,7 @@ mod tests {
             "source borg",
             "source files",
             "source pgbackrest",
+            "source barman",
             "source tool",
             "vault url",
             "vault fs",

@@ -5,6 +5,7 @@
 
 mod adopted;
 mod app;
+mod barman;
 mod check;
 mod exception;
 mod expect;
@@ -49,6 +50,7 @@ mod wording;
 
 pub use adopted::{BorgSource, FilesSource, OwnCheck, ResticSource, Select};
 pub use app::{App, Ready};
+pub use barman::BarmanSource;
 pub use check::{Check, CommandProbe, FileProbe, HttpProbe, Method, Probe, ReferencesProbe, SqlProbe, TcpProbe};
 pub use exception::Exception;
 pub use expect::{Condition, Expectations, Judgement, Observation, Scalar};

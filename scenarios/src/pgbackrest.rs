@@ -75,6 +75,6 @@ impl RecoverTo {
     }
 }
 
-fn postgres() -> String {
+pub(crate) fn postgres() -> String {
     "postgres".into()
 }

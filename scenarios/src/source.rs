@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{BorgSource, FilesSource, PgbackrestSource, RecoverTo, Reference, ResticSource, Select, Span, ToolSource};
+use crate::{
+    BarmanSource, BorgSource, FilesSource, PgbackrestSource, RecoverTo, Reference, ResticSource, Select, Span,
+    ToolSource,
+};
 
 /// What is backed up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +37,9 @@ pub enum Source {
     /// A backup of a PostgreSQL cluster that pgBackRest took: restored by pgBackRest from a repository that is only read, and recovered from the
     /// archive of WAL, to its end or to an instant.
     Pgbackrest(PgbackrestSource),
+    /// A backup of a PostgreSQL cluster that Barman took: restored by Barman from a home that is only read, and recovered from the archive
+    /// of WAL, to its end or to an instant.
+    Barman(BarmanSource),
     /// A backup of any other tool: programs of yours list what there is, and hand one out.
     Tool(ToolSource),
 }
@@ -228,6 +234,7 @@ impl Source {
             Self::Borg(_) => "borg",
             Self::Files(_) => "files",
             Self::Pgbackrest(_) => "pgbackrest",
+            Self::Barman(_) => "barman",
             Self::Tool(_) => "tool",
         }
     }
@@ -244,6 +251,7 @@ impl Source {
             Self::Borg(source) => Some(&source.select),
             Self::Files(source) => Some(&source.select),
             Self::Pgbackrest(source) => Some(&source.select),
+            Self::Barman(source) => Some(&source.select),
             Self::Tool(source) => Some(&source.select),
             Self::Directory(_)
             | Self::Sqlite(_)
@@ -261,6 +269,7 @@ impl Source {
             Self::Borg(source) => source.max_age,
             Self::Files(source) => source.max_age,
             Self::Pgbackrest(source) => source.max_age,
+            Self::Barman(source) => source.max_age,
             Self::Tool(source) => source.max_age,
             Self::Directory(_)
             | Self::Sqlite(_)
@@ -275,6 +284,7 @@ impl Source {
     pub fn recover_to(&self) -> Option<RecoverTo> {
         match self {
             Self::Pgbackrest(source) => Some(source.recover_to),
+            Self::Barman(source) => Some(source.recover_to),
             _ => None,
         }
     }
@@ -292,6 +302,7 @@ impl Source {
             | Self::Borg(_)
             | Self::Files(_)
             | Self::Pgbackrest(_)
+            | Self::Barman(_)
             | Self::Tool(_) => false,
         }
     }
@@ -330,6 +341,12 @@ impl Source {
                     source.stanza
                 )]
             }
+            Self::Barman(source) => {
+                vec![format!(
+                    "The PostgreSQL cluster that Barman keeps as server {}, all its databases and roles.",
+                    source.server
+                )]
+            }
         }
     }
 
@@ -357,6 +374,7 @@ impl Source {
             | Self::Borg(_)
             | Self::Files(_)
             | Self::Pgbackrest(_)
+            | Self::Barman(_)
             | Self::Tool(_) => Vec::new(),
         }
     }

@@ -5,7 +5,6 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use super::{Cluster, World, files_below, must};
 
@@ -91,13 +90,7 @@ impl<'a> Archived<'a> {
 
     /// Ends the segment of WAL at hand and waits until it is in the archive. Returns its name.
     pub fn switch(&self) -> String {
-        let segment = self.cluster.sql("SELECT pg_walfile_name(pg_switch_wal())");
-        let since = Instant::now();
-        while self.cluster.sql("SELECT last_archived_wal FROM pg_stat_archiver") < segment {
-            assert!(since.elapsed() < Duration::from_secs(60), "{segment} was never archived");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        segment
+        self.cluster.switch_wal()
     }
 
     /// A segment's file in the archive.

@@ -2,8 +2,10 @@
 //! asks for.
 
 mod archived;
+mod barman;
 mod mariadb;
 mod must;
+mod newer;
 mod postgres;
 mod redis;
 mod s3;
@@ -12,8 +14,10 @@ mod wordpress;
 mod world;
 
 pub use archived::Archived;
+pub use barman::{Barman, damage};
 pub use mariadb::{Mariadb, bin as mariadb_bin};
 pub use must::must;
+pub use newer::newer_postgres;
 pub use postgres::Cluster;
 pub use redis::RedisServer;
 pub use s3::Bucket;

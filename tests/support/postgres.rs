@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::must;
 
@@ -18,7 +19,13 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a server with an empty database `shop`.
     pub fn start() -> Self {
-        let cluster = Self::empty();
+        Self::start_from(newest_bin())
+    }
+
+    /// The same with the server's programs in this folder.
+    #[allow(dead_code, reason = "not every test binary has another than the newest")]
+    pub fn start_from(bin: PathBuf) -> Self {
+        let cluster = Self::empty(bin);
         must(cluster.program("initdb").args(["-A", "trust", "-U", "postgres", "--no-sync", "-D"]).arg(cluster.data()));
         cluster.serve();
         cluster.sql_in("postgres", "CREATE DATABASE shop");
@@ -28,20 +35,20 @@ impl Cluster {
     /// Starts a server on the files of a cluster that was restored into this folder, which are moved away from there.
     #[allow(dead_code, reason = "not every test binary restores one by hand")]
     pub fn of_files(files: &Path) -> Self {
-        let cluster = Self::empty();
+        let cluster = Self::empty(newest_bin());
         must(Command::new("mv").arg(files).arg(cluster.data()));
         cluster.serve();
         cluster
     }
 
-    fn empty() -> Self {
+    fn empty(bin: PathBuf) -> Self {
         let folder = tempfile::Builder::new().prefix("pg").tempdir().expect("a temporary folder");
         let account = rustix::process::geteuid().is_root().then(|| account("postgres"));
         if let Some((uid, gid)) = account {
             chown(folder.path(), Some(uid), Some(gid)).expect("chown");
         }
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).expect("mode");
-        Self { folder, bin: newest_bin(), account }
+        Self { folder, bin, account }
     }
 
     /// Stops the server and starts it again.
@@ -100,6 +107,18 @@ impl Cluster {
     /// Runs statements in `shop`; returns what psql prints, unadorned.
     pub fn sql(&self, statements: &str) -> String {
         self.sql_in("shop", statements)
+    }
+
+    /// Ends the segment of WAL at hand and waits until the server's `archive_command` has taken it. Returns its name.
+    #[allow(dead_code, reason = "not every test binary has an archive")]
+    pub fn switch_wal(&self) -> String {
+        let segment = self.sql("SELECT pg_walfile_name(pg_switch_wal())");
+        let since = Instant::now();
+        while self.sql("SELECT last_archived_wal FROM pg_stat_archiver") < segment {
+            assert!(since.elapsed() < Duration::from_secs(60), "{segment} was never archived");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        segment
     }
 
     fn sql_in(&self, database: &str, statements: &str) -> String {

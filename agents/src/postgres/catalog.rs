@@ -362,8 +362,13 @@ pub(super) const LOCKABLE: &str = "SELECT name FROM rel WHERE relkind IN ('r', '
 pub(super) const DATABASE: &str = r"
 SELECT current_database()::text, current_setting('server_version'), pg_encoding_to_char(encoding)::text, datcollate::text,
        datctype::text, coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'),
-       coalesce(to_jsonb(d) ->> 'daticulocale', to_jsonb(d) ->> 'datlocale')
+       coalesce(to_jsonb(d) ->> 'daticulocale', to_jsonb(d) ->> 'datlocale'), to_jsonb(d) ->> 'datcollversion'
 FROM pg_database d WHERE datname = current_database()";
+
+/// Settings that somebody has set for the server, this database or this user, by name.
+pub(super) const CONFIGURED: &str = r"
+SELECT coalesce(string_agg(name, ',' ORDER BY name), '') FROM pg_settings
+WHERE source IN ('configuration file', 'command line', 'global', 'database', 'user', 'database user')";
 
 /// Settings that the database gives its sessions, which no dump of one database holds.
 pub(super) const SESSION_SETTINGS: &str = r"

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use drill_scenarios::Level;
 
-use super::manifest;
+use super::{collations, manifest};
 use crate::stream::on_thread;
 use crate::tree::Written;
 use crate::{Account, Context, Entry, EntryKind, Error, Kind, Result, tree};
@@ -131,7 +131,7 @@ pub(crate) fn fault(log: &str) -> Option<String> {
 /// What the server complains of while it recovers.
 pub(crate) fn complaints(log: &str) -> Vec<String> {
     let all = log.lines().filter_map(|line| said(line, &["WARNING", "ERROR", "FATAL", "PANIC"]));
-    all.filter(|said| !is_waiting(said)).collect()
+    all.filter(|said| !is_waiting(said) && !collations::is_told(said)).collect()
 }
 
 /// Somebody asked too early: that is drillctl itself.

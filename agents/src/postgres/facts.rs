@@ -24,8 +24,10 @@ pub(crate) const PREPARED: &str = "max_prepared_transactions";
 pub(crate) const SUPERUSER: &str = "superuser";
 /// Oldest major whose text of floating-point numbers is that of today.
 const OLDEST: u32 = 12;
-/// Classes whose texts are put together differently from one major to the next.
-const WORDED_BY_VERSION: [&str; 6] = ["collation", "grant", "materialised view", "publication", "rule", "view"];
+/// Setting that names the settings that the source's server was given.
+pub(crate) const CONFIGURED: &str = "configured";
+/// Setting that says by which version of its locale's rules the database sorts.
+pub(crate) const COLLATION_VERSION: &str = "collation_version";
 
 /// Settings that the texts of values and definitions depend on, and those that keep a long session gentle and alive.
 const SESSION: &str = "
@@ -75,6 +77,7 @@ pub(crate) async fn lock(client: &Client, scope: &Scope) -> Result<()> {
 pub(crate) async fn capture(sessions: &[Client], scope: &Scope) -> Result<Facts> {
     let client = &sessions[0];
     let mut database = definitions(client, scope).await?;
+    database.settings.insert(CONFIGURED.into(), configured(client).await?);
     let holders = Holder::all(client, scope).await?;
     let tables = holders.iter().filter(|holder| !holder.materialised);
     database.tables = fingerprint::contents(sessions, tables.map(Holder::whole), true).await?;
@@ -131,21 +134,6 @@ pub(crate) async fn of_files(sessions: &[Client], level: Level, split: bool) -> 
     Ok(database)
 }
 
-/// Whether the texts of some definitions can't be compared: the two servers are of different majors.
-pub(crate) fn worded_differently(captured: &Database, version: &str) -> bool {
-    super::programs::major(&captured.version) != super::programs::major(version)
-}
-
-/// Takes the captured text of what both sides have and only name differently, one being of another major than the other.
-pub(crate) fn reword(observed: &mut Database, captured: &Database) {
-    observed.reword(captured, &WORDED_BY_VERSION);
-}
-
-/// The classes that [`reword`] touches, for a note.
-pub(crate) fn worded_by_version() -> String {
-    WORDED_BY_VERSION.join(", ")
-}
-
 async fn definitions(client: &Client, scope: &Scope) -> Result<Database> {
     let mut database = about(client, scope).await?;
     for (class, _) in catalog::CLASSES {
@@ -169,6 +157,7 @@ async fn about(client: &Client, scope: &Scope) -> Result<Database> {
         setting("ctype", 4),
         setting("provider", 5),
         setting("locale", 6),
+        setting(COLLATION_VERSION, 7),
     ]
     .into_iter()
     .flatten()
@@ -181,6 +170,12 @@ async fn about(client: &Client, scope: &Scope) -> Result<Database> {
     Ok(Database { name: row.get(0), engine: "postgres".into(), version, settings, ..Database::default() })
 }
 
+/// Names of the settings that the server was given, with commas between. Values may be secrets.
+async fn configured(client: &Client) -> Result<String> {
+    let row = client.query_one(catalog::CONFIGURED, &[]).await;
+    Ok(row.map_err(|cause| wrong("asking for the names of settings", cause))?.get(0))
+}
+
 async fn lost_settings(client: &Client) -> Result<Option<Note>> {
     let failed = |cause| wrong("reading the settings of the database", cause);
     let rows = client.query(catalog::SESSION_SETTINGS, &[]).await.map_err(failed)?;
@@ -188,29 +183,4 @@ async fn lost_settings(client: &Client) -> Result<Option<Note>> {
         rows.iter().filter_map(|row| Some(row.get::<_, &str>(0).split_once('=')?.0.into())).collect();
     let statement = format!("The database sets {} for its sessions; a dump does not hold that.", names.join(", "));
     Ok((!names.is_empty()).then(|| Note { subject: "ALTER DATABASE … SET".into(), statement }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn database(version: &str, view: &str, index: &str) -> Database {
-        let object =
-            |class: &str, text: &str| (class.to_owned(), BTreeMap::from([("s.x".to_owned(), text.to_owned())]));
-        let objects = BTreeMap::from([object("view", view), object("index", index)]);
-        Database { version: version.into(), objects, ..Database::default() }
-    }
-
-    #[test]
-    fn texts_that_only_another_major_words_differently_are_no_difference() {
-        let captured = database("15.18", "SELECT t.a FROM t", "on t (a)");
-        let mut observed = database("17.2", "SELECT a FROM t", "on t (b)");
-        assert!(worded_differently(&captured, &observed.version) && !worded_differently(&captured, "15.2"));
-        reword(&mut observed, &captured);
-        assert_eq!(observed.objects["view"], captured.objects["view"]);
-        assert_ne!(observed.objects["index"], captured.objects["index"]);
-        observed.objects.remove("view");
-        reword(&mut observed, &captured);
-        assert!(!observed.objects.contains_key("view"), "what is missing stays missing");
-    }
 }

@@ -25,6 +25,13 @@ const PACKAGES: [(&str, &str); 12] = [
     ("vector", "postgresql-{}-pgvector"),
 ];
 
+/// Extensions that PostgreSQL brought itself, and the major that has them no more.
+const REMOVED: [(&str, u32); 4] = [("adminpack", 17), ("old_snapshot", 17), ("plpython2u", 15), ("plpythonu", 15)];
+/// How a server refuses that was built without ICU.
+const NO_ICU: &str = "ICU is not supported in this build";
+/// What to do about that.
+const BUILT_WITH_ICU: &str = "Name a PostgreSQL that was built with ICU as `bin` or `version` of the scratch.";
+
 /// What of the captured database can't be restored by this server, which is of major version `major`.
 pub(crate) async fn of_host(client: &Client, captured: &Database, major: u32) -> Result<Vec<Lack>> {
     let mut lacks = Vec::new();
@@ -35,18 +42,23 @@ pub(crate) async fn of_host(client: &Client, captured: &Database, major: u32) ->
             lacks.push(Lack {
                 subject: format!("extension:{name}"),
                 statement: format!("the extension {name} is not installed"),
-                remedy: install(&unquoted(name), major),
+                remedy: had(&unquoted(name), major),
             });
         }
     }
     for (name, definition) in objects("collation") {
-        let Some(locale) = locale(definition) else { continue };
-        if !has_locale(client, &locale).await? {
-            lacks.push(Lack {
-                subject: format!("collation:{name}"),
-                statement: format!("the locale {locale} of collation {name} is not there"),
-                remedy: generate(&locale),
-            });
+        let Some((provider, locale)) = locale(definition) else { continue };
+        let refusal = refusal(client, &provider, &locale).await?;
+        let of_system = refusal.contains("could not create locale").then(|| {
+            let statement = format!("the locale {locale} of collation {name} is not there");
+            (statement, generate(&locale))
+        });
+        let of_icu = || {
+            let statement = format!("the server was built without ICU, which collation {name} takes");
+            refusal.contains(NO_ICU).then(|| (statement, BUILT_WITH_ICU.to_owned()))
+        };
+        if let Some((statement, remedy)) = of_system.or_else(of_icu) {
+            lacks.push(Lack { subject: format!("collation:{name}"), statement, remedy });
         }
     }
     Ok(lacks)
@@ -63,10 +75,13 @@ pub(crate) fn remedy(message: &str, major: u32) -> Option<String> {
     let file = || quoted("could not open extension control file \"", ": No such file");
     let extension = extension.or_else(|| Some(file()?.rsplit('/').next()?.trim_end_matches(".control").to_owned()));
     if let Some(name) = extension {
-        return Some(install(&name, major));
+        return Some(had(&name, major));
     }
     if let Some(locale) = quoted("could not create locale \"", ": No such file") {
         return Some(generate(&locale));
+    }
+    if message.contains(NO_ICU) {
+        return Some(BUILT_WITH_ICU.into());
     }
     if let Some(role) = quoted("role \"", "does not exist") {
         return Some(format!(
@@ -79,6 +94,17 @@ pub(crate) fn remedy(message: &str, major: u32) -> Option<String> {
         "Dump with `--no-tablespaces`, or accept that {tablespace} is missing here with an exception for \
          `restore:*tablespace \"{tablespace}\" does not exist*`."
     ))
+}
+
+/// What to do about an extension that isn't there.
+fn had(extension: &str, major: u32) -> String {
+    match REMOVED.iter().find(|(name, since)| *name == extension && *since <= major) {
+        Some((_, since)) => format!(
+            "PostgreSQL {since} and newer have {extension} no more: drop it at the source before you move there, and accept that it is \
+             missing here with exceptions for `extension:{extension}` and `restore:*{extension}*`."
+        ),
+        None => install(extension, major),
+    }
 }
 
 /// What installs an extension.
@@ -107,24 +133,29 @@ async fn is_available(client: &Client, extension: &str) -> Result<bool> {
     Ok(row.get(0))
 }
 
-/// Whether the system has it. Other errors are for the restore to meet.
-async fn has_locale(client: &Client, locale: &str) -> Result<bool> {
+/// How the server refuses a collation of this locale; empty if it does not.
+async fn refusal(client: &Client, provider: &str, locale: &str) -> Result<String> {
     let literal = locale.replace('\'', "''");
-    let sql = format!("CREATE COLLATION pg_temp.drillctl_probe (provider = libc, locale = '{literal}')");
+    let sql = format!("CREATE COLLATION pg_temp.drillctl_probe (provider = {provider}, locale = '{literal}')");
     match client.batch_execute(&sql).await {
         Ok(()) => {
             let dropped = client.batch_execute("DROP COLLATION pg_temp.drillctl_probe").await;
-            dropped.map_err(|cause| wrong("taking a collation back", cause)).map(|()| true)
+            dropped.map_err(|cause| wrong("taking a collation back", cause)).map(|()| String::new())
         }
-        Err(cause) => Ok(!cause.as_db_error().is_some_and(|error| error.message().contains("could not create locale"))),
+        Err(cause) => Ok(cause.as_db_error().map(|error| error.message().to_owned()).unwrap_or_default()),
     }
 }
 
-/// The system's locale that a collation takes, by its row of the catalog.
-fn locale(definition: &str) -> Option<String> {
+/// The provider of a collation and the locale that it takes, by its row of the catalog.
+fn locale(definition: &str) -> Option<(String, String)> {
     let row: Value = serde_json::from_str(definition).ok()?;
-    let is_of_system = row["collprovider"] == "c";
-    row["collcollate"].as_str().filter(|_| is_of_system).map(str::to_owned)
+    let (provider, columns): (_, &[&str]) = match row["collprovider"].as_str()? {
+        "c" => ("libc", &["collcollate"]),
+        "i" => ("icu", &["colllocale", "colliculocale", "collcollate"]),
+        _ => return None,
+    };
+    let locale = columns.iter().find_map(|column| row[*column].as_str())?;
+    Some((provider.into(), locale.into()))
 }
 
 /// The name that `quote_ident` has put in quotes where it had to.
@@ -157,12 +188,20 @@ mod tests {
                 "ERROR:  could not create locale \"de_DE.utf8\": No such file or directory",
                 "'de_DE.UTF-8 UTF-8' >> /etc/locale.gen",
             ),
+            ("ERROR:  extension \"adminpack\" is not available", "`apt-get install postgresql-15-adminpack`"),
+            ("could not execute query: ERROR:  ICU is not supported in this build", "built with ICU"),
             ("ERROR:  role \"app\" does not exist", "pg_dumpall --roles-only"),
             ("ERROR:  tablespace \"fast\" does not exist", "--no-tablespaces"),
         ] {
             let remedy = remedy(message, 15).unwrap_or_else(|| panic!("{message}"));
             assert!(remedy.contains(part), "{remedy}");
         }
+    }
+
+    #[test]
+    fn an_extension_that_a_major_has_no_more_is_not_to_be_installed() {
+        let remedy = remedy("ERROR:  extension \"adminpack\" is not available", 17).expect("a remedy");
+        assert!(remedy.contains("no more") && !remedy.contains("apt-get"), "{remedy}");
     }
 
     #[test]
@@ -180,8 +219,10 @@ mod tests {
 
     #[test]
     fn a_locale_is_told_from_its_row_and_names_lose_their_quotes() {
-        assert_eq!(locale(r#"{"collprovider": "c", "collcollate": "de_DE.utf8"}"#).as_deref(), Some("de_DE.utf8"));
-        assert_eq!(locale(r#"{"collprovider": "i", "collcollate": "de"}"#), None);
+        let both = |provider: &str, locale: &str| Some((provider.to_owned(), locale.to_owned()));
+        assert_eq!(locale(r#"{"collprovider": "c", "collcollate": "de_DE.utf8"}"#), both("libc", "de_DE.utf8"));
+        assert_eq!(locale(r#"{"collprovider": "i", "collcollate": null, "colliculocale": "de"}"#), both("icu", "de"));
+        assert_eq!(locale(r#"{"collprovider": "b", "colllocale": "C.UTF-8"}"#), None);
         assert_eq!([unquoted("\"uuid-ossp\""), unquoted("postgis")], ["uuid-ossp", "postgis"]);
     }
 }

@@ -1,5 +1,6 @@
 //! The kinds of repository, one file each; their options are the scenario language's.
 
+mod barman;
 mod borg;
 mod files;
 mod listed;
@@ -13,6 +14,7 @@ mod unpacked;
 use std::path::Path;
 use std::sync::Arc;
 
+use self::barman::BarmanRepository;
 use self::borg::BorgRepository;
 use self::files::FilesRepository;
 use self::pgbackrest::PgbackrestRepository;
@@ -34,6 +36,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
         Named::Borg(source) => Box::new(BorgRepository::open(source, secrets)?),
         Named::Files(source) => Box::new(FilesRepository::open(source, secrets)?),
         Named::Pgbackrest(source) => Box::new(PgbackrestRepository::open(source, secrets)?),
+        Named::Barman(source) => Box::new(BarmanRepository::open(source, secrets)?),
         Named::Tool(source) => Box::new(ProgramsRepository::open(source, secrets)?),
         Named::Directory(_)
         | Named::Sqlite(_)
@@ -57,5 +60,20 @@ pub fn remove_notes(folder: &Path) -> Result<()> {
             Err(Error::io("removing", notes.display(), cause))
         }
         _ => Ok(()),
+    }
+}
+
+/// A word of a shell command in which `%` stands for something.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''").replace('%', "%%"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_word_means_itself_to_the_shell_and_to_the_server() {
+        assert_eq!(quoted("/srv/it's 5%"), r"'/srv/it'\''s 5%%'");
     }
 }

@@ -10,8 +10,8 @@ use drill_scenarios::{OwnCheck, PgbackrestSource};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::NOTES;
 use super::tool::{Tool, Variables, failed, unreadable};
+use super::{NOTES, quoted};
 use crate::postgres::facts;
 use crate::process::{Ended, Program};
 use crate::{
@@ -390,19 +390,9 @@ fn unrestored(ended: &Ended) -> Error {
     }
 }
 
-/// A word of a shell command in which `%` stands for something.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''").replace('%', "%%"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_word_means_itself_to_the_shell_and_to_the_server() {
-        assert_eq!(quoted("/srv/it's 5%"), r"'/srv/it'\''s 5%%'");
-    }
 
     #[test]
     fn an_answer_that_quotes_garbage_is_read() {

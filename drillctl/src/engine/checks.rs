@@ -60,7 +60,8 @@ async fn content(
     }
     let (cx, level) = (&system.cx, engine.plan.scenario().verify.level);
     let began = cx.clock.elapsed();
-    let observed = environment.observe(cx, captured, level).await?;
+    let mut observed = environment.observe(cx, captured, level).await?;
+    engine.note(system, &environment.reconcile(cx, captured, &mut observed).await?)?;
     let knows = Knows::of(captured, level);
     let mut check = passed(system, CONTENT, knows.title(), knows.assurance(), &counted(captured));
     check.secs = (cx.clock.elapsed() - began).as_secs_f64();

@@ -13,7 +13,12 @@ pub(super) fn check(rules: &mut Rules<'_>) {
         Source::Borg(source) => repository(rules, "borg", &source.repository, &source.env),
         Source::Pgbackrest(source) => {
             variables(rules, "pgbackrest", &source.env);
-            whole_check(rules, source.check);
+            let hint = "`pgbackrest verify` reads every file of every backup and of the archive.";
+            whole_check(rules, ("pgbackrest", "pgBackRest"), source.check, hint);
+        }
+        Source::Barman(source) => {
+            let hint = "`barman verify-backup` reads every file of every backup.";
+            whole_check(rules, ("barman", "Barman"), source.check, hint);
         }
         Source::Tool(source) => variables(rules, "tool", &source.env),
         _ => {}
@@ -74,9 +79,9 @@ fn variables(rules: &mut Rules<'_>, kind: &str, env: &BTreeMap<String, String>) 
     }
 }
 
-/// Within walls no server gets at an archive.
+/// Within walls no server gets at an archive. Barman has fetched its WAL before.
 fn fetches_wal(rules: &mut Rules<'_>) {
-    if rules.system.source.recover_to().is_some() && rules.scenario.sandbox.is_some() {
+    if matches!(rules.system.source, Source::Pgbackrest(_)) && rules.scenario.sandbox.is_some() {
         rules.say(
             &Path::of(["sandbox"]),
             "a server in a sandbox can't fetch WAL from the archive",
@@ -85,13 +90,13 @@ fn fetches_wal(rules: &mut Rules<'_>) {
     }
 }
 
-/// pgBackRest checks all of its repository or nothing.
-fn whole_check(rules: &mut Rules<'_>, check: OwnCheck) {
+/// These tools check all of what they keep or nothing.
+fn whole_check(rules: &mut Rules<'_>, (kind, tool): (&str, &str), check: OwnCheck, hint: &str) {
     if check == OwnCheck::Structure {
         rules.say(
-            &rules.at(["source", "pgbackrest", "check"]),
-            "pgBackRest has no check of the structure alone",
-            "Write `check: data`: `pgbackrest verify` reads every file of every backup and of the archive.",
+            &rules.at(["source", kind, "check"]),
+            format!("{tool} has no check of the structure alone"),
+            format!("Write `check: data`: {hint}"),
         );
     }
 }

@@ -128,6 +128,7 @@ impl Rules<'_> {
             | Source::Borg(_)
             | Source::Files(_)
             | Source::Pgbackrest(_)
+            | Source::Barman(_)
             | Source::Tool(_) => 0,
         }
     }
@@ -141,7 +142,7 @@ impl Rules<'_> {
     fn wanted_scratch(&self) -> &'static str {
         match self.system.source {
             Source::Directory(_) | Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => "directory",
-            Source::Postgres(_) | Source::Pgbackrest(_) => "postgres",
+            Source::Postgres(_) | Source::Pgbackrest(_) | Source::Barman(_) => "postgres",
             Source::Mariadb(_) => "mariadb",
             Source::Redis(_) => "redis",
             Source::Command(source) => takes(&source.content),

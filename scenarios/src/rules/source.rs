@@ -22,7 +22,7 @@ pub(super) fn check(rules: &mut Rules<'_>) {
                 rules.below(&path.key("sqlite").item(number), file, "the folder that is backed up");
             }
         }
-        Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) | Source::Pgbackrest(_) => {}
+        Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) | Source::Pgbackrest(_) | Source::Barman(_) => {}
         Source::Files(files) => put(rules, files),
         Source::Tool(tool) => handed_out(rules, tool),
         Source::Postgres(postgres) => {

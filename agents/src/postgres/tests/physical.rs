@@ -86,6 +86,31 @@ async fn every_database_of_a_cluster_comes_back_and_nothing_of_what_it_was_set_t
     environed.release(cx).await;
 }
 
+/// As if the cluster had been made on a host with other libraries.
+const SORTED_ELSEWHERE: &str = "
+    CREATE COLLATION german (provider = icu, locale = 'de');
+    CREATE TABLE people (name text COLLATE german PRIMARY KEY, town text, born date);
+    CREATE INDEX by_town ON people (town); CREATE INDEX by_birth ON people (born);
+    UPDATE pg_collation SET collversion = '1.2.3' WHERE collname = 'german';
+    UPDATE pg_database SET datcollversion = '4.5.6' WHERE datname = 'shop'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indexes_that_were_built_by_other_rules_for_sorting_are_named_and_are_no_fault_of_the_backup() {
+    let fixture = Fixture::start().await;
+    fixture.fill(SORTED_ELSEWHERE).await;
+    let (captured, stream) = fixture.capture(&fixture.cluster()).await;
+    let (environed, restored) = fixture.restore(&captured, stream).await;
+    assert_eq!(restored.complaints, [""; 0]);
+    let told: Vec<String> = restored.notes.iter().map(|note| format!("{}: {}", note.subject, note.statement)).collect();
+    assert!(
+        told[0].contains("shop: By collation default, the index public.by_town is sorted by version 4.5.6"),
+        "{told:?}"
+    );
+    assert!(told[1].contains("german, the index public.people_pkey is sorted by version 1.2.3"), "{told:?}");
+    assert!(!told.concat().contains("by_birth"), "{told:?}");
+    environed.release(&fixture.cx).await;
+}
+
 const SCHEMA: &str = "
     CREATE TABLE account (id serial PRIMARY KEY, balance bigint NOT NULL);
     CREATE TABLE movement (id bigserial PRIMARY KEY, account integer NOT NULL, amount bigint NOT NULL);

@@ -13,7 +13,7 @@ use crate::cancel::unless_stopped;
 use crate::postgres::connection::wrong;
 use crate::postgres::fresh::Fresh;
 use crate::postgres::loads::{self, Restoring};
-use crate::postgres::{benign, facts, lacks, load};
+use crate::postgres::{benign, facts, lacks, load, skew};
 use crate::process::Program;
 use crate::{
     Answer, CanarySeen, Context, Database, Environment, Format, Identity, Index, Lack, Note, OpenReader, Restored,
@@ -51,23 +51,10 @@ impl DumpedEnvironment {
 
     fn notes(&self, captured: Option<&Database>) -> Vec<Note> {
         let subject = format!("database {}", self.fresh.name);
-        let version = &self.server.cluster.programs().version;
         let mut notes = self.fresh.notes.clone();
-        match captured {
-            None => notes.push(Note {
-                subject,
-                statement: "The snapshot doesn't say what is in the dump: owners and grants are not restored.".into(),
-            }),
-            Some(captured) if facts::worded_differently(captured, version) => notes.push(Note {
-                subject,
-                statement: format!(
-                    "PostgreSQL {version} words some definitions differently from {}: of class {} the names are compared, \
-                     not the texts.",
-                    captured.version,
-                    facts::worded_by_version()
-                ),
-            }),
-            Some(_) => {}
+        if captured.is_none() {
+            let statement = "The snapshot doesn't say what is in the dump: owners and grants are not restored.".into();
+            notes.push(Note { subject, statement });
         }
         notes.push(Note { subject: "scratch server".into(), statement: UNSAFE.into() });
         notes
@@ -132,11 +119,9 @@ impl Environment for DumpedEnvironment {
         let captured = index.databases.first().unwrap_or(&nothing);
         let sessions = self.server.facts_sessions(&self.server.database).await?;
         let mut database = unless_stopped(cx, facts::observe(&sessions, captured, level)).await?;
-        if facts::worded_differently(captured, &database.version) {
-            facts::reword(&mut database, captured);
-        }
         if self.fresh.other_locale {
-            database.settings.retain(|name, _| !["collate", "ctype", "provider", "locale"].contains(&name.as_str()));
+            let of_locale = ["collate", "ctype", "provider", "locale", facts::COLLATION_VERSION];
+            database.settings.retain(|name, _| !of_locale.contains(&name.as_str()));
         }
         if !captured.name.is_empty() {
             database.name.clone_from(&captured.name);
@@ -144,6 +129,14 @@ impl Environment for DumpedEnvironment {
         let mut observed = Index::new(index.format.clone());
         observed.databases.push(database);
         Ok(observed)
+    }
+
+    async fn reconcile(&self, cx: &Context, captured: &Index, observed: &mut Index) -> Result<Vec<Note>> {
+        let (Some(captured), Some(observed)) = (captured.databases.first(), observed.databases.first_mut()) else {
+            return Ok(Vec::new());
+        };
+        let session = self.server.facts_session(&self.server.database).await?;
+        unless_stopped(cx, skew::reconcile(&session, captured, observed)).await
     }
 
     async fn newest(

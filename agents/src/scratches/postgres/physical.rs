@@ -17,10 +17,9 @@ use super::UNSAFE;
 use super::server::{Server, isolation, network};
 use crate::cancel::unless_stopped;
 use crate::postgres::cluster::{Cluster, SUPERUSER};
-use crate::postgres::copied;
-use crate::postgres::facts;
 use crate::postgres::recovery::Aim;
 use crate::postgres::site::Site;
+use crate::postgres::{collations, copied, facts};
 use crate::restless;
 use crate::tree::Written;
 use crate::{
@@ -193,6 +192,17 @@ impl PhysicalEnvironment {
     }
 }
 
+/// What is to be known of a cluster that was copied.
+async fn notes(server: &Server, index: &Index) -> Result<Vec<Note>> {
+    let mut notes = Vec::new();
+    for database in &index.databases {
+        let session = server.facts_session(&database.name).await?;
+        notes.extend(collations::outdated(&session, &database.name).await?);
+    }
+    notes.push(Note { subject: "scratch server".into(), statement: UNSAFE.into() });
+    Ok(notes)
+}
+
 #[async_trait]
 impl Environment for PhysicalEnvironment {
     fn identity(&self) -> Identity {
@@ -222,9 +232,9 @@ impl Environment for PhysicalEnvironment {
         let mut complaints = unless_stopped(cx, self.unpack(cx, &site, stream)).await?;
         let server = unless_stopped(cx, self.recover(cx, site, index, BTreeMap::new())).await?;
         complaints.extend(copied::complaints(&server.cluster.logged()));
+        let notes = notes(&server, index).await?;
         self.stands = Stands::Running(Box::new(server));
-        let note = Note { subject: "scratch server".into(), statement: UNSAFE.into() };
-        Ok(Restored { complaints, notes: vec![note] })
+        Ok(Restored { complaints, notes })
     }
 
     async fn adopt(&mut self, cx: &Context, index: &Index, tool: &dyn Restorer) -> Result<Restored> {
@@ -233,8 +243,8 @@ impl Environment for PhysicalEnvironment {
         let recovery = tool.recovery(cx, &site.data())?;
         let server = unless_stopped(cx, self.replay(cx, site, index, recovery)).await?;
         restored.complaints.extend(copied::complaints(&server.cluster.logged()));
+        restored.notes.extend(notes(&server, index).await?);
         self.stands = Stands::Running(Box::new(server));
-        restored.notes.push(Note { subject: "scratch server".into(), statement: UNSAFE.into() });
         Ok(restored)
     }
 

@@ -29,7 +29,7 @@ impl Server {
     }
 
     /// A session that reads, with the settings that texts of values depend on.
-    async fn facts_session(&self, database: &str) -> Result<Client> {
+    pub(super) async fn facts_session(&self, database: &str) -> Result<Client> {
         let client = self.cluster.target(database).connect().await?;
         facts::prepare(&client).await?;
         Ok(client)

@@ -49,7 +49,7 @@ impl Bucket {
 
     /// Puts objects of this type there, with a word about each.
     pub fn put(&self, content_type: &str, objects: impl IntoIterator<Item = (String, Vec<u8>)>) {
-        let store = store(self.folder.path());
+        let (store, objects): (_, Vec<_>) = (store(self.folder.path()), objects.into_iter().collect());
         let put = async {
             for (key, content) in objects {
                 let word = [("word".to_owned(), format!("about {key}"))];

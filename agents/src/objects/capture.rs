@@ -10,7 +10,7 @@ use crate::tree::{self, Archive, Exclusions};
 use crate::{Captured, Context, Entry, EntryKind, Error, Format, Index, Kind, Result, SealWriter, Sha256, Vault};
 
 /// Steps that wait to be written.
-const WAITING: usize = 4;
+const WAITING: usize = 1;
 
 /// Objects that are to be taken.
 #[derive(Debug, Clone)]

@@ -19,7 +19,7 @@ const AT_ONCE: usize = 16;
 /// Bytes of a big object that are read with one request.
 const PART: u64 = 8 << 20;
 /// How many such requests are under way.
-const AHEAD: usize = 3;
+const AHEAD: usize = 2;
 
 /// Hands on all that is there, and returns what people should know of it.
 ///

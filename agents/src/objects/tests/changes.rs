@@ -56,16 +56,20 @@ async fn an_object_that_vanishes_is_named_and_one_that_only_can_not_be_read_ends
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_big_object_that_is_replaced_while_it_is_read_ends_the_capture_whether_the_store_honours_conditions_or_not() {
-    let bench = Bench::new([("p/big", Object::of(vec![1; 20 << 20]))]).await;
-    let mut gets = 0;
-    bench.store.meanwhile(move |verb, _, all| {
-        gets += usize::from(verb == "get");
-        if gets == 2 {
-            all.insert("p/big".into(), Object::of(vec![2; 20 << 20]));
-        }
-        None
-    });
-    let error = bench.refused("p").await;
-    let hint = error.next_step().unwrap_or_default();
-    assert!(error.to_string().starts_with("reading big in bucket") && hint.starts_with("It was replaced"), "{error} {hint}");
+    for honours in [true, false] {
+        let bench = Bench::new([("p/big", Object::of(vec![1; 20 << 20]))]).await;
+        bench.store.honour_conditions(honours);
+        let mut gets = 0;
+        bench.store.meanwhile(move |verb, _, all| {
+            gets += usize::from(verb == "get");
+            if gets == 2 {
+                all.insert("p/big".into(), Object::of(vec![2; 20 << 20]));
+            }
+            None
+        });
+        let error = bench.refused("p").await;
+        let hint = error.next_step().unwrap_or_default();
+        assert!(error.to_string().starts_with("reading big in bucket"), "{error}");
+        assert!(hint.starts_with("It was replaced"), "{error:?}");
+    }
 }

@@ -89,12 +89,12 @@ async fn thousands_of_objects_are_taken_in_order_though_the_listing_fails_in_bet
     let bench = Bench::new([]).await;
     let key = |number: usize| format!("p/{:03}/{number:05}", number % 7);
     bench.store.change(|all| all.extend((0..2_500).map(|number| (key(number), Object::of(format!("object {number}"))))));
-    let mut lists = 0;
-    bench.store.meanwhile(move |verb, _, _| {
-        lists += usize::from(verb == "list");
-        (verb == "list" && lists == 2).then_some(s3s::S3ErrorCode::SlowDown)
-    });
     for prefix in ["p", ""] {
+        let mut lists = 0;
+        bench.store.meanwhile(move |verb, _, _| {
+            lists += usize::from(verb == "list");
+            (verb == "list" && lists == 2).then_some(s3s::S3ErrorCode::SlowDown)
+        });
         let (captured, stream) = bench.captured(prefix).await;
         assert_eq!(captured.index.entries.len(), 2_500, "below {prefix:?}");
         let root = bench.restored(&format!("restored-{prefix}"), stream).await;

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BorgSource, FilesSource, ObjectsSource, PgbackrestSource, RecoverTo, Reference, ResticSource, Select, Span, ToolSource,
+    BorgSource, FilesSource, ObjectsSource, PgbackrestSource, RecoverTo, Reference, ResticSource, Select, Span,
+    ToolSource,
 };
 
 /// What is backed up.

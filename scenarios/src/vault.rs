@@ -97,6 +97,7 @@ impl Vault {
             Self::Opendal(_) => "opendal",
         }
     }
+
     /// Whether it is a folder of this host.
     pub(crate) fn is_folder(&self) -> bool {
         matches!(self, Self::Fs(_)) || matches!(self, Self::Url(url) if url.starts_with("fs:"))

@@ -31,7 +31,8 @@ pub(super) fn entry(path: &Path, kind: EntryKind, about: &About, owner: &Account
 
 /// Headers, entity tag and metadata as extended attributes.
 fn attributes(about: &About) -> BTreeMap<String, String> {
-    let told = about.headers.iter().map(|(name, value)| (*name, value)).chain(about.etag.iter().map(|tag| ("etag", tag)));
+    let told =
+        about.headers.iter().map(|(name, value)| (*name, value)).chain(about.etag.iter().map(|tag| ("etag", tag)));
     let mut attributes: BTreeMap<String, String> =
         told.map(|(name, value)| (format!("user.{name}"), hex::encode(value))).collect();
     for (name, value) in &about.metadata {

@@ -12,24 +12,24 @@ use super::found::{found, nothing, require_gone};
 use super::taken::{Found, Taken};
 use crate::tree::Notes;
 use crate::vault::About;
-use crate::{Account, Context, Result, Vault};
+use crate::{Account, Context, Error, Kind, Result, Vault};
 
 /// Objects that are read at once.
 const AT_ONCE: usize = 16;
 /// Bytes of a big object that are read with one request.
-const PART: u64 = 8 << 20;
+const PART: usize = 4 << 20;
 /// How many such requests are under way.
-const AHEAD: usize = 2;
+const AHEAD: usize = 3;
 
 /// Hands on all that is there, and returns what people should know of it.
 ///
 /// # Errors
-/// [`crate::Kind::NotFound`] if there is nothing; [`crate::Kind::Config`] for a key that can't be a path; [`crate::Kind::Unavailable`] for an object that is
+/// [`Kind::NotFound`] if there is nothing; [`Kind::Config`] for a key that can't be a path; [`Kind::Unavailable`] for an object that is
 /// listed and can't be read, or that is replaced while it is read; those of reaching the store.
 pub(super) async fn gather(cx: &Context, objects: &Objects, queue: mpsc::Sender<Step>) -> Result<Notes> {
     let place = objects.place.as_source(cx);
     let (mut excluded, owner) = (Excluded::new(&objects.exclude), Account::current());
-    let mut gathering = Gathering { cx, place: &place, queue, notes: Notes::default(), gone: BTreeSet::new(), any: false };
+    let mut gathering = Gathering { place: &place, queue, notes: Notes::default(), gone: BTreeSet::new(), any: false };
     {
         let taken = found(cx, &place, &mut excluded).map_ok(|found| {
             let (place, owner) = (place.clone(), owner.clone());
@@ -50,7 +50,6 @@ pub(super) async fn gather(cx: &Context, objects: &Objects, queue: mpsc::Sender<
 }
 
 struct Gathering<'a> {
-    cx: &'a Context,
     place: &'a Vault,
     queue: mpsc::Sender<Step>,
     notes: Notes,
@@ -81,17 +80,22 @@ impl Gathering<'_> {
 
     /// Hands on the content of a big object.
     async fn parts(&self, key: &str, about: &About) -> Result<()> {
-        let parts = (0..about.bytes).step_by(usize::try_from(PART).expect("a part fits into memory"));
+        let parts = (0..about.bytes).step_by(PART);
         let parts = stream::iter(parts).map(|from| {
-            let (buffers, place, key, etag) = (self.cx.buffers.clone(), self.place.clone(), key.to_owned(), about.etag.clone());
-            let part = from..about.bytes.min(from + PART);
-            by_itself(async move { place.read_version(&key, part, etag.as_deref(), &buffers).await })
+            let (place, key, etag) = (self.place.clone(), key.to_owned(), about.version().map(str::to_owned));
+            let (part, buffer) = (from..about.bytes.min(from + PART as u64), Vec::with_capacity(PART));
+            by_itself(async move { place.read_version(&key, part, etag.as_deref(), buffer).await })
         });
         let mut parts = std::pin::pin!(parts.buffered(AHEAD));
         while let Some(part) = parts.next().await {
-            self.send(Step::Piece(part?)).await?;
+            self.send(Step::Piece(part?.into())).await?;
         }
-        Ok(())
+        // Where no tag vouches for each part, all of them are of one version if the object is now what it was before.
+        if about.version().is_some() || self.place.about(key).await? == *about {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Unavailable, format!("object {key} was replaced while it was read"))
+            .hint("Run the drill when nobody writes to it, or leave it out with `exclude`."))
     }
 
     /// Whoever writes has failed if nobody takes it, and says why: there is nothing to add.

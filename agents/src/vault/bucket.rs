@@ -24,7 +24,7 @@ pub(crate) struct Listed {
     pub(crate) bytes: u64,
     /// The entity tag of its version, if the listing tells it.
     pub(crate) etag: Option<String>,
-    /// Whether it is one at all: a place that is called a folder and holds something else may list anything.
+    /// What is under the key.
     pub(crate) kind: Kept,
 }
 
@@ -52,6 +52,13 @@ pub(crate) struct About {
     pub(crate) headers: BTreeMap<&'static str, String>,
     /// What its owner noted about it, by names without the store's own prefix.
     pub(crate) metadata: BTreeMap<String, String>,
+}
+
+impl About {
+    /// The entity tag, if it tells this version from all others byte by byte: a weak one doesn't.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.etag.as_deref().filter(|tag| !tag.starts_with("W/"))
+    }
 }
 
 impl From<&Metadata> for About {
@@ -82,17 +89,25 @@ impl Vault {
         Self { limits, cancel: cx.cancel.clone(), ..self.clone() }
     }
 
-    /// What the store tells of an object, and its content if that is not more than `most` bytes.
+    /// What the store tells of an object.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`] if it is gone; those of reaching it.
+    pub(crate) async fn about(&self, key: &str) -> Result<About> {
+        let at = self.at(key);
+        let told = self.attempt(&Act::new("looking at", key), || self.operator.stat(&at)).await?;
+        Ok(About::from(&told))
+    }
+
+    /// The same, and its content if that is not more than `most` bytes.
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`] if it is gone; those of reaching it.
     pub(crate) async fn object(&self, listed: &Listed, most: u64) -> Result<(About, Option<Bytes>)> {
-        let at = self.at(&listed.key);
         if listed.bytes > most {
-            let stat = || self.operator.stat(&at);
-            let told = self.attempt(&Act::new("looking at", &listed.key), stat).await?;
-            return Ok((About::from(&told), None));
+            return Ok((self.about(&listed.key).await?, None));
         }
+        let at = self.at(&listed.key);
         let act = Act::new("reading", &listed.key).of(listed.bytes);
         self.attempt(&act, || self.object_once(&at, most)).await
     }
@@ -109,7 +124,8 @@ impl Vault {
             return Ok((about, None));
         }
         let mut content = Vec::with_capacity(usize::try_from(about.bytes).unwrap_or_default());
-        while let Some(piece) = pieces.try_next().await? {
+        // The request was right, and only its end was missed.
+        while let Some(piece) = pieces.try_next().await.map_err(opendal::Error::set_temporary)? {
             if let Some(pace) = &self.limits.vault {
                 pace.pass(piece.len()).await;
             }

@@ -110,23 +110,23 @@ impl Vault {
 
     /// Reads these bytes of a file.
     pub(super) async fn read_part(&self, path: &str, part: Range<u64>, buffers: &Buffers) -> Result<Bytes> {
-        self.read_version(path, part, None, buffers).await
+        Ok(buffers.share(self.read_version(path, part, None, buffers.take()).await?))
     }
 
-    /// The same, of the version with this entity tag only, where one is given.
+    /// The same into an empty buffer, and of the version with this entity tag only, where one is given.
     pub(crate) async fn read_version(
         &self,
         path: &str,
         part: Range<u64>,
         etag: Option<&str>,
-        buffers: &Buffers,
-    ) -> Result<Bytes> {
+        buffer: Vec<u8>,
+    ) -> Result<Vec<u8>> {
         let (at, act) = (self.at(path), Act::new("reading", path).of(part.end - part.start));
         let begin = Begin { at: &at, byte: part.start, etag };
         // It outlasts an attempt that is cut, and the next one goes on with it.
-        let read = Mutex::new(buffers.take());
+        let read = Mutex::new(buffer);
         self.attempt(&act, || async { self.read_on(&act, begin, &mut *read.lock().await).await }).await?;
-        Ok(buffers.share(read.into_inner()))
+        Ok(read.into_inner())
     }
 
     /// Reads what is not in `read` yet of what begins there.

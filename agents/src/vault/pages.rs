@@ -7,9 +7,9 @@ use opendal::options::ListOptions;
 use opendal::{Entry, EntryMode, ErrorKind};
 use tokio::sync::Mutex;
 
+use super::Vault;
 use super::attempt::Act;
 use super::bucket::{Kept, Listed};
-use super::Vault;
 use crate::Result;
 
 /// Objects of a page.
@@ -115,6 +115,7 @@ fn sort(mut entries: Vec<Entry>) -> BoxStream<'static, opendal::Result<Entry>> {
 }
 
 fn out_of_order(last: &str, key: &str) -> opendal::Error {
-    let what = format!("{key} stands behind {last}, so one of them is the name of another key: one that begins with a slash?");
+    let what =
+        format!("{key} stands behind {last}, so one of them is the name of another key: one that begins with a slash?");
     opendal::Error::new(ErrorKind::Unexpected, what)
 }

@@ -56,7 +56,10 @@ async fn in_a_whole_bucket_a_key_that_begins_with_a_slash_is_never_taken_for_ano
 async fn a_key_that_ends_with_a_slash_and_has_content_is_refused() {
     let (kind, told) = told(&[("p/folder/", "content after all"), ("p/x", "x")], "p").await;
     assert_eq!(kind, Kind::Config);
-    assert_eq!(told, "object folder/ can't be restored as a file: its key ends with a slash, and a folder has no content");
+    assert_eq!(
+        told,
+        "object folder/ can't be restored as a file: its key ends with a slash, and a folder has no content"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +87,8 @@ async fn an_object_that_may_not_be_read_ends_the_capture_and_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vault_below_the_prefix_is_refused_by_whatever_name_its_server_goes() {
     let bench = Bench::new([("p/x", Object::of("x"))]).await;
-    let vault = |prefix: &str, host: &str| crate::Vault::open(&bench.place(prefix, host), &bench.cx.secrets).expect("a vault");
+    let vault =
+        |prefix: &str, host: &str| crate::Vault::open(&bench.place(prefix, host), &bench.cx.secrets).expect("a vault");
     let source = bench.source("p", &["backups"]);
     for (prefix, host) in [("p", "127.0.0.1"), ("p/drills", "127.0.0.1"), ("p/drills", "localhost")] {
         let error = source.admit_vault(&vault(prefix, host)).await.expect_err(prefix);

@@ -68,8 +68,16 @@ async fn whatever_is_lost_of_an_object_is_named() {
     let path = |root: &Path| root.join("may/ä ö + % ? #.jpg");
     type Loss = (&'static str, fn(&Path), &'static str);
     let losses: [Loss; 6] = [
-        ("type", |file| xattr::remove(file, "user.content-type").expect("removed"), "attribute user.content-type is missing"),
-        ("meta", |file| xattr::set(file, "user.camera", b"a toy").expect("set"), "attribute user.camera 6120746f79, was 4c65696361204d33"),
+        (
+            "type",
+            |file| xattr::remove(file, "user.content-type").expect("removed"),
+            "attribute user.content-type is missing",
+        ),
+        (
+            "meta",
+            |file| xattr::set(file, "user.camera", b"a toy").expect("set"),
+            "attribute user.camera 6120746f79, was 4c65696361204d33",
+        ),
         ("tag", |file| xattr::remove(file, "user.etag").expect("removed"), "attribute user.etag is missing"),
         ("content", |file| std::fs::write(file, "a fixture").expect("written"), "sha256 "),
         ("time", |file| std::fs::write(file, "a picture").expect("written"), "modified "),
@@ -88,7 +96,9 @@ async fn whatever_is_lost_of_an_object_is_named() {
 async fn thousands_of_objects_are_taken_in_order_though_the_listing_fails_in_between() {
     let bench = Bench::new([]).await;
     let key = |number: usize| format!("p/{:03}/{number:05}", number % 7);
-    bench.store.change(|all| all.extend((0..2_500).map(|number| (key(number), Object::of(format!("object {number}"))))));
+    bench
+        .store
+        .change(|all| all.extend((0..2_500).map(|number| (key(number), Object::of(format!("object {number}"))))));
     for prefix in ["p", ""] {
         let mut lists = 0;
         bench.store.meanwhile(move |verb, _, _| {
@@ -121,4 +131,18 @@ async fn a_canary_is_planted_below_the_prefix_comes_back_and_is_no_data() {
     let error = source.unplant(&bench.cx, "run-1").await.expect_err("not ours");
     assert_eq!(error.kind(), Kind::Refused);
     assert_eq!(bench.store.asked("delete"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_and_big_objects_are_read_at_the_pace_of_the_source() {
+    let bench = Bench::new([("p/big", Object::of(vec![1; 3 << 20])), ("p/c", Object::of(vec![2; 1 << 20]))]).await;
+    bench.store.change(|all| all.extend((0..8).map(|number| (format!("p/{number}"), Object::of(vec![3; 256 << 10])))));
+    let limits = drill_scenarios::Limits { bandwidth: Some("8MiB/s".parse().expect("a rate")), ..Default::default() };
+    let cx = bench.cx.clone().limited(crate::Limits::new(&limits, &bench.cx.clock));
+    let before = cx.clock.elapsed();
+    let (captured, _) = trial::captured(&bench.source("p", &[]), &cx).await.expect("captured");
+    let took = cx.clock.elapsed() - before;
+    assert_eq!(captured.index.entries.len(), 10);
+    // 6 MiB; the last pieces begin when the others have had their time.
+    assert!(took >= std::time::Duration::from_millis(600), "{took:?}");
 }

@@ -46,6 +46,10 @@ impl Object {
         ETag::Strong(crate::Sha256::of(&self.content).to_string()[..32].to_owned())
     }
 
+    fn tag(&self, manner: Manner) -> Option<ETag> {
+        (manner != Manner::Tagless).then(|| self.etag())
+    }
+
     fn modified(&self) -> Timestamp {
         (std::time::UNIX_EPOCH + std::time::Duration::from_secs(self.written)).into()
     }
@@ -59,6 +63,18 @@ impl Object {
     }
 }
 
+/// How the server tells versions of an object apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// By entity tags, and gives out no other version than one that was asked for.
+    #[default]
+    Strict,
+    /// By entity tags, and gives out what there is.
+    Deaf,
+    /// By their times only.
+    Tagless,
+}
+
 /// What the server keeps. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Store(Arc<Mutex<State>>);
@@ -67,7 +83,7 @@ pub(super) struct Store(Arc<Mutex<State>>);
 struct State {
     objects: Objects,
     meanwhile: Option<Meanwhile>,
-    deaf: bool,
+    manner: Manner,
     asked: BTreeMap<&'static str, usize>,
 }
 
@@ -110,9 +126,12 @@ impl Store {
         self.0.lock().expect("not poisoned").asked.get(verb).copied().unwrap_or_default()
     }
 
-    /// Whether a version that was asked for is the only one that is given out.
-    pub(super) fn honour_conditions(&self, honour: bool) {
-        self.0.lock().expect("not poisoned").deaf = !honour;
+    pub(super) fn behave(&self, manner: Manner) {
+        self.0.lock().expect("not poisoned").manner = manner;
+    }
+
+    fn manner(&self) -> Manner {
+        self.0.lock().expect("not poisoned").manner
     }
 
     fn ask<T>(&self, verb: &'static str, key: &str, answer: impl FnOnce(&mut Objects) -> S3Result<T>) -> S3Result<T> {
@@ -131,18 +150,22 @@ fn find<'a>(objects: &'a Objects, key: &str) -> S3Result<&'a Object> {
 
 #[async_trait::async_trait]
 impl S3 for Store {
-    async fn list_objects_v2(&self, request: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
         let prefix = input.prefix.clone().unwrap_or_default();
         let after = input.continuation_token.or(input.start_after).unwrap_or_default();
         let most = usize::try_from(input.max_keys.unwrap_or(1000)).expect("a number of keys");
+        let manner = self.manner();
         self.ask("list", &after, |objects| {
             let mut found = objects.iter().filter(|(key, _)| key.starts_with(&prefix) && **key > after);
             let page: Vec<_> = found.by_ref().take(most).collect();
             let contents = page.iter().map(|(key, object)| s3s::dto::Object {
                 key: Some((*key).clone()),
                 size: Some(object.content.len() as i64),
-                e_tag: Some(object.etag()),
+                e_tag: object.tag(manner),
                 last_modified: Some(object.modified()),
                 ..Default::default()
             });
@@ -158,7 +181,8 @@ impl S3 for Store {
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
-        let if_match = input.if_match.filter(|_| !self.0.lock().expect("not poisoned").deaf);
+        let manner = self.manner();
+        let if_match = input.if_match.filter(|_| manner == Manner::Strict);
         self.ask("get", &input.key, |objects| {
             let object = find(objects, &input.key)?;
             if if_match.is_some_and(|wanted| !matches!(wanted, ETagCondition::ETag(tag) if tag == object.etag())) {
@@ -173,7 +197,7 @@ impl S3 for Store {
                 content_length: Some(content.len() as i64),
                 body: Some(StreamingBlob::wrap(stream::iter([Ok::<_, std::io::Error>(content)]))),
                 content_range,
-                e_tag: Some(object.etag()),
+                e_tag: object.tag(manner),
                 last_modified: Some(object.modified()),
                 metadata: object.metadata(),
                 content_type: object.header("content-type").map(ContentType::from),
@@ -186,11 +210,12 @@ impl S3 for Store {
     }
 
     async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        let manner = self.manner();
         self.ask("head", &request.input.key, |objects| {
             let object = find(objects, &request.input.key)?;
             Ok(S3Response::new(HeadObjectOutput {
                 content_length: Some(object.content.len() as i64),
-                e_tag: Some(object.etag()),
+                e_tag: object.tag(manner),
                 last_modified: Some(object.modified()),
                 metadata: object.metadata(),
                 content_type: object.header("content-type").map(ContentType::from),

@@ -10,9 +10,9 @@ use futures::stream;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use s3s::dto::{
-    ContentType, DeleteObjectInput, DeleteObjectOutput, ETag, ETagCondition, GetObjectInput, GetObjectOutput,
-    HeadObjectInput, HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput,
-    StreamingBlob, Timestamp,
+    DeleteObjectInput, DeleteObjectOutput, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput,
+    HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput, StreamingBlob,
+    Timestamp,
 };
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use tokio::net::TcpListener;
@@ -200,7 +200,7 @@ impl S3 for Store {
                 e_tag: object.tag(manner),
                 last_modified: Some(object.modified()),
                 metadata: object.metadata(),
-                content_type: object.header("content-type").map(ContentType::from),
+                content_type: object.header("content-type"),
                 cache_control: object.header("cache-control"),
                 content_disposition: object.header("content-disposition"),
                 content_encoding: object.header("content-encoding"),
@@ -218,7 +218,7 @@ impl S3 for Store {
                 e_tag: object.tag(manner),
                 last_modified: Some(object.modified()),
                 metadata: object.metadata(),
-                content_type: object.header("content-type").map(ContentType::from),
+                content_type: object.header("content-type"),
                 ..Default::default()
             }))
         })

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use super::found::nothing;
 use super::gather::gather;
 use crate::tree::{self, Archive, Exclusions};
 use crate::{Captured, Context, Entry, EntryKind, Error, Format, Index, Kind, Result, SealWriter, Sha256, Vault};
@@ -35,7 +36,7 @@ pub(super) enum Step {
 /// Writes the objects into `out`.
 ///
 /// # Errors
-/// As for [`gather`].
+/// As for [`gather`]; [`Kind::NotFound`] if there is no object.
 pub(crate) async fn capture(cx: &Context, objects: &Objects, out: &mut SealWriter) -> Result<Captured> {
     let taken_at = cx.clock.now();
     let (queue, steps) = mpsc::channel(WAITING);
@@ -44,6 +45,9 @@ pub(crate) async fn capture(cx: &Context, objects: &Objects, out: &mut SealWrite
     out.unpaced();
     let written = out.on_thread(&limits, move |out| write(&writer, steps, out));
     let (notes, mut entries) = futures::try_join!(gather(cx, objects, queue), written)?;
+    if !entries.iter().any(|entry| matches!(entry.kind, EntryKind::File { .. })) {
+        return Err(nothing(&objects.place));
+    }
     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let newest_at = tree::newest(&entries).filter(|time| *time > Timestamp::UNIX_EPOCH);
     Ok(Captured { index: Index { entries, ..Index::new(Format::Tar) }, taken_at, newest_at, notes: notes.finish() })

@@ -8,7 +8,7 @@ use super::capture::Objects;
 use super::excluded::Excluded;
 use super::keys::Keys;
 use super::taken::Found;
-use crate::vault::Pages;
+use crate::vault::{Kept, Pages};
 use crate::{Context, Error, Estimate, Kind, Result, Vault};
 
 /// Keys that an error names.
@@ -43,16 +43,17 @@ pub(super) fn found<'a>(
 /// How much there is to take. Reads the listing only; keys that can't be restored are found here already.
 ///
 /// # Errors
-/// [`Kind::NotFound`] if there is nothing; [`Kind::Config`] for keys that can't be paths; those of reaching the store.
+/// [`Kind::NotFound`] if there is no object; [`Kind::Config`] for keys that can't be paths; those of reaching the store.
 pub(crate) async fn survey(cx: &Context, objects: &Objects) -> Result<Estimate> {
     let place = objects.place.as_source(cx);
     let mut excluded = Excluded::new(&objects.exclude);
     let mut found = std::pin::pin!(found(cx, &place, &mut excluded));
-    let (mut sum, mut refused) = (Estimate::default(), Vec::new());
+    let (mut sum, mut any, mut refused) = (Estimate::default(), false, Vec::new());
     while let Some(found) = found.next().await {
         match found {
             Ok(Found { listed, .. }) => {
                 sum.items += 1;
+                any |= listed.kind != Kept::Folder;
                 sum.stream_bytes += HEADERS + listed.bytes;
                 sum.restored_bytes += listed.bytes.next_multiple_of(PIECE);
             }
@@ -61,10 +62,10 @@ pub(crate) async fn survey(cx: &Context, objects: &Objects) -> Result<Estimate> 
             Err(error) => return Err(error),
         }
     }
-    match (refused.len(), sum.items) {
-        (0, 0) => Err(nothing(&place)),
-        (0, _) => Ok(sum),
-        _ => Err(together(refused)),
+    match refused.is_empty() {
+        true if any => Ok(sum),
+        true => Err(nothing(&place)),
+        false => Err(together(refused)),
     }
 }
 

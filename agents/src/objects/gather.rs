@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::capture::{Objects, Step};
 use super::excluded::Excluded;
-use super::found::{found, nothing, require_gone};
+use super::found::{found, require_gone};
 use super::taken::{Found, Taken};
 use crate::tree::Notes;
 use crate::vault::About;
@@ -24,12 +24,12 @@ const AHEAD: usize = 3;
 /// Hands on all that is there, and returns what people should know of it.
 ///
 /// # Errors
-/// [`Kind::NotFound`] if there is nothing; [`Kind::Config`] for a key that can't be a path; [`Kind::Unavailable`] for an object that is
-/// listed and can't be read, or that is replaced while it is read; those of reaching the store.
+/// [`Kind::Config`] for a key that can't be a path; [`Kind::Unavailable`] for an object that is listed and can't be read, or that is
+/// replaced while it is read; those of reaching the store.
 pub(super) async fn gather(cx: &Context, objects: &Objects, queue: mpsc::Sender<Step>) -> Result<Notes> {
     let place = objects.place.as_source(cx);
     let (mut excluded, owner) = (Excluded::new(&objects.exclude), Account::current());
-    let mut gathering = Gathering { place: &place, queue, notes: Notes::default(), gone: BTreeSet::new(), any: false };
+    let mut gathering = Gathering { place: &place, queue, notes: Notes::default(), gone: BTreeSet::new() };
     {
         let taken = found(cx, &place, &mut excluded).map_ok(|found| {
             let (place, owner) = (place.clone(), owner.clone());
@@ -40,9 +40,6 @@ pub(super) async fn gather(cx: &Context, objects: &Objects, queue: mpsc::Sender<
         while let Some((found, taken)) = taken.try_next().await? {
             gathering.hand_on(found, taken).await?;
         }
-    }
-    if !gathering.any {
-        return Err(nothing(&place));
     }
     require_gone(cx, &place, &gathering.gone).await?;
     excluded.tell(&mut gathering.notes);
@@ -55,12 +52,10 @@ struct Gathering<'a> {
     notes: Notes,
     /// Keys that were listed and then not there.
     gone: BTreeSet<String>,
-    any: bool,
 }
 
 impl Gathering<'_> {
     async fn hand_on(&mut self, found: Found, taken: Option<Taken>) -> Result<()> {
-        self.any = true;
         let Some(Taken { entry, about, content }) = taken else {
             self.notes.add(&found.path, "It vanished while the objects were read.");
             self.gone.insert(found.listed.key);

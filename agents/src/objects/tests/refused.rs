@@ -64,14 +64,22 @@ async fn a_key_that_ends_with_a_slash_and_has_content_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prefix_without_an_object_is_no_backup() {
-    let bench = Bench::new([("p/x", Object::of("x"))]).await;
+    let bench = Bench::new([("p/x", Object::of("x")), ("folders/a/", Object::of(""))]).await;
     for error in [
         bench.refused("q").await,
+        bench.refused("folders").await,
+        bench.source("folders", &[]).estimate(&bench.cx).await.expect_err("folders only"),
         bench.source("q", &[]).estimate(&bench.cx).await.expect_err("nothing"),
         bench.source("p", &["x"]).estimate(&bench.cx).await.expect_err("nothing is left"),
     ] {
         assert!(error.kind() == Kind::NotFound && error.to_string().starts_with("there is no object in"), "{error}");
     }
+    bench.store.meanwhile(|verb, _, all| {
+        all.retain(|_, _| verb != "get");
+        None
+    });
+    let error = bench.refused("p").await;
+    assert!(error.to_string().starts_with("there is no object in"), "all of it vanished: {error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -245,6 +246,51 @@ fn the_nightly_archives_of_the_example_are_adopted_from_their_bucket() {
     let keys = [("S3_KEY_ID", Bucket::ACCESS_KEY_ID), ("S3_SECRET", Bucket::SECRET_ACCESS_KEY)];
     let record = passes(&world, "files.yaml", &keys);
     assert_eq!(record["assurance"], "L3", "{record:#}");
+}
+
+#[test]
+fn the_uploads_of_the_example_are_drilled_and_what_is_wrong_with_them_fails_by_name() {
+    let bucket = Bucket::start("uploads");
+    let world = checkout("objects.yaml");
+    let text = fs::read_to_string(world.path("scenarios/objects.yaml")).expect("the example");
+    world.write("scenarios/objects.yaml", text.replace("http://127.0.0.1:9000", &bucket.endpoint()));
+    let invoice = |number| (format!("shop/invoices/2026/{number:04}.pdf"), format!("invoice {number}").into_bytes());
+    bucket.put("application/pdf", (0..300).map(invoice));
+    bucket.put(
+        "image/jpeg",
+        [("shop/pictures/a.jpg".into(), vec![7; 3 << 20]), ("shop/thumbnails/a.jpg".into(), vec![7])],
+    );
+    bucket.put("image/jpeg", [("another/shop.jpg".into(), vec![7])]);
+    let before = files_below(&bucket.object("."));
+
+    let keys = [("UPLOADS_KEY_ID", Bucket::ACCESS_KEY_ID), ("UPLOADS_SECRET", Bucket::SECRET_ACCESS_KEY)];
+    let record = passes(&world, "objects.yaml", &keys);
+    assert_eq!(record["assurance"], "L3", "{record:#}");
+    let content = check(&record, "content")["observed"].to_string();
+    assert!(content.contains("301 paths"), "{content}");
+    let scope = record["scope"]["excluded"].to_string();
+    assert!(
+        scope.contains("earlier versions and delete markers are left out") && scope.contains("thumbnails"),
+        "{scope}"
+    );
+    assert_eq!(files_below(&bucket.object(".")), before, "nothing was written to the bucket");
+
+    bucket.put("text/plain", [invoice(7)]);
+    // A store tells times in whole seconds.
+    std::thread::sleep(Duration::from_millis(1100));
+    bucket.put("application/pdf", [(invoice(8).0, Vec::new())]);
+    (100..200).for_each(|number| fs::remove_file(bucket.object(&invoice(number).0)).expect("removed"));
+    let (finished, record) = run(&world, "objects.yaml", &[], &keys);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let record = record.expect("a record");
+    let findings = record["findings"].to_string();
+    assert!(findings.contains("The newest invoice is not empty"), "{findings}");
+    assert!(findings.contains("Every invoice is still known as PDF"), "{findings}");
+    assert!(findings.contains("fell to 201 files; it had 301 files"), "{findings}");
+
+    let refused = run(&world, "objects.yaml", &[], &[keys[0], ("UPLOADS_SECRET", "another-key-of-the-bucket")]).0;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("SignatureDoesNotMatch") && !refused.stderr.contains("another-key"), "{refused:?}");
 }
 
 #[test]

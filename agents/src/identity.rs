@@ -7,7 +7,7 @@ use std::path::Path;
 /// Who a system is, by values that the system itself tells: two names of one system have equal identities.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// What is identified: `folder`, `file`, `postgres`, `mariadb`, `redis`, `command`.
+    /// What is identified: `folder`, `file`, `postgres`, `mariadb`, `redis`, `objects`, `command`.
     pub kind: String,
     /// The values that tell it apart (`device` and `inode`; `system_identifier`), and `version` where there is one.
     pub values: BTreeMap<String, String>,

@@ -24,6 +24,7 @@ mod limits;
 mod mariadb;
 mod mark;
 mod note;
+mod objects;
 mod pace;
 mod place;
 mod postgres;

@@ -1,12 +1,12 @@
 //! The joint of sources: what is backed up.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{Canary, Context, Identity, Index, Note, Removal, Result, SealWriter};
+use crate::{Canary, Context, Identity, Index, Note, Removal, Result, SealWriter, Vault};
 
 /// What is backed up. It is only read, but for a canary that the scenario allows.
 ///
@@ -21,11 +21,11 @@ pub trait Source: Send + Sync {
     /// Who the system is, by its own word.
     async fn identity(&self, cx: &Context) -> Result<Identity>;
 
-    /// Refuses a vault in this folder, which may not be there yet, if captures would take it along.
+    /// Refuses a vault, which may not be there yet, if captures would take it along.
     ///
     /// # Errors
     /// [`crate::Kind::Refused`]; I/O errors.
-    fn admit_vault(&self, _folder: &Path) -> Result<()> {
+    async fn admit_vault(&self, _vault: &Vault) -> Result<()> {
         Ok(())
     }
 

@@ -37,6 +37,11 @@ impl SealWriter {
         Self { pace, ..self }
     }
 
+    /// Takes bytes as fast as they come: for one who reads the source at its pace already.
+    pub(crate) fn unpaced(&mut self) {
+        self.pace = None;
+    }
+
     /// Bytes written so far: the offset in the stream of what comes next.
     pub fn written(&self) -> u64 {
         self.written

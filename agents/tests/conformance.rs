@@ -11,6 +11,8 @@ mod must;
 mod postgres;
 #[path = "../../tests/support/redis.rs"]
 mod redis;
+#[path = "../../tests/support/s3.rs"]
+mod s3;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -27,6 +29,7 @@ use mariadb::Mariadb;
 use must::must;
 use postgres::Cluster;
 use redis::RedisServer;
+use s3::Bucket;
 use serde_json::json;
 
 /// A kind of source that is ready to be captured, and the scratch that takes it.
@@ -44,6 +47,7 @@ enum Server {
     Postgres(Cluster),
     Mariadb(Mariadb),
     Redis(RedisServer),
+    Bucket(Bucket),
 }
 
 fn rows(home: &Path) -> Vec<Row> {
@@ -71,6 +75,13 @@ fn rows(home: &Path) -> Vec<Row> {
     let server = RedisServer::start();
     server.fill(2000);
     let redis = json!({"redis": {"url": server.url(), "canary": true}});
+    let bucket = Bucket::start("uploads");
+    bucket.put("image/jpeg", [("shop/a.jpg".into(), vec![7; 2 << 20]), ("shop/b/c".into(), Vec::new())]);
+    let objects = json!({"objects": {"place": {"s3": {
+        "bucket": "uploads", "prefix": "shop", "endpoint": bucket.endpoint(),
+        "access_key_id": written(home, "id", Bucket::ACCESS_KEY_ID),
+        "secret_access_key": written(home, "key", Bucket::SECRET_ACCESS_KEY),
+    }}, "canary": true}});
     let directory = || json!({"directory": {}});
     let row = |kind, source, scratch, plants| Row { kind, source, scratch, plants, _server: None };
     vec![
@@ -83,7 +94,14 @@ fn rows(home: &Path) -> Vec<Row> {
         Row { _server: Some(Server::Postgres(cluster)), ..row("postgres", postgres, json!({"postgres": {}}), true) },
         Row { _server: Some(Server::Mariadb(mariadb)), ..row("mariadb", of_mariadb, json!({"mariadb": {}}), true) },
         Row { _server: Some(Server::Redis(server)), ..row("redis", redis, json!({"redis": {}}), true) },
+        Row { _server: Some(Server::Bucket(bucket)), ..row("objects", objects, directory(), true) },
     ]
+}
+
+/// A secret in a file, as the scenario language refers to it.
+fn written(home: &Path, name: &str, secret: &str) -> serde_json::Value {
+    std::fs::write(home.join(name), secret).expect("a secret");
+    json!({"file": name})
 }
 
 /// One run's worth of parts.

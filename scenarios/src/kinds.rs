@@ -156,6 +156,7 @@ mod tests {
             "source postgres",
             "source mariadb",
             "source redis",
+            "source objects",
             "source command",
             "source restic",
             "source borg",

@@ -16,7 +16,8 @@ pub struct Limits {
     /// Absent: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Rate>,
-    /// Most requests to the vault at once. Absent: as many as segments are under way.
+    /// Most requests to the vault at once, those to a source of objects counted with them. Absent: as many as segments and objects are
+    /// under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<NonZeroU16>,
     /// How nice reading and sealing the source is to other programs, as `nice` counts it: from 0, like all others, to 19,

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BarmanSource, BorgSource, FilesSource, PgbackrestSource, RecoverTo, Reference, ResticSource, Select, Span,
-    ToolSource,
+    BarmanSource, BorgSource, FilesSource, ObjectsSource, PgbackrestSource, RecoverTo, Reference, ResticSource, Select,
+    Span, ToolSource,
 };
 
 /// What is backed up.
@@ -26,6 +26,8 @@ pub enum Source {
     Mariadb(MariadbSource),
     /// A Redis server (or Valkey) with all its databases, taken as the RDB that it sends to a replica.
     Redis(RedisSource),
+    /// The objects below a prefix of a bucket, or of another storage service: content, content type, metadata and times.
+    Objects(ObjectsSource),
     /// Whatever a program of yours writes to its standard output.
     Command(CommandSource),
     /// A backup of files that restic took: restored by restic, from a repository that is only read.
@@ -229,6 +231,7 @@ impl Source {
             Self::Postgres(_) => "postgres",
             Self::Mariadb(_) => "mariadb",
             Self::Redis(_) => "redis",
+            Self::Objects(_) => "objects",
             Self::Command(_) => "command",
             Self::Restic(_) => "restic",
             Self::Borg(_) => "borg",
@@ -258,6 +261,7 @@ impl Source {
             | Self::Postgres(_)
             | Self::Mariadb(_)
             | Self::Redis(_)
+            | Self::Objects(_)
             | Self::Command(_) => None,
         }
     }
@@ -276,6 +280,7 @@ impl Source {
             | Self::Postgres(_)
             | Self::Mariadb(_)
             | Self::Redis(_)
+            | Self::Objects(_)
             | Self::Command(_) => None,
         }
     }
@@ -297,6 +302,7 @@ impl Source {
             Self::Postgres(source) => source.canary,
             Self::Mariadb(source) => source.canary,
             Self::Redis(source) => source.canary,
+            Self::Objects(source) => source.canary,
             Self::Command(_)
             | Self::Restic(_)
             | Self::Borg(_)
@@ -328,6 +334,7 @@ impl Source {
                 vec!["The MariaDB or MySQL database: tables, views, routines, triggers, events, sequences.".into()]
             }
             Self::Redis(_) => vec!["The Redis server, all its databases and functions.".into()],
+            Self::Objects(source) => vec![source.covers()],
             Self::Command(source) => {
                 vec![format!("What the program {} writes.", source.argv.first().map_or("", String::as_str))]
             }
@@ -366,6 +373,7 @@ impl Source {
                 "Configuration, users and cached scripts of the Redis server are left out: an RDB doesn't hold them."
                     .into(),
             ],
+            Self::Objects(source) => source.left_out(),
             Self::Sqlite(_)
             | Self::Postgres(_)
             | Self::Mariadb(_)

@@ -97,4 +97,22 @@ impl Vault {
             Self::Opendal(_) => "opendal",
         }
     }
+
+    /// Whether it is a folder of this host.
+    pub(crate) fn is_folder(&self) -> bool {
+        matches!(self, Self::Fs(_)) || matches!(self, Self::Url(url) if url.starts_with("fs:"))
+    }
+
+    /// Where it is, in words.
+    pub(crate) fn location(&self) -> String {
+        match self {
+            Self::Url(url) => url.split('?').next().unwrap_or(url).to_owned(),
+            Self::Fs(folder) => format!("folder {}", folder.path.display()),
+            Self::S3(bucket) => format!("s3://{}/{}", bucket.bucket, bucket.prefix.trim_matches('/')),
+            Self::Opendal(service) => {
+                let place = ["bucket", "container", "root"].map(|name| service.options.get(name).map(String::as_str));
+                format!("{} {}", service.service, place.into_iter().flatten().collect::<Vec<_>>().join(" "))
+            }
+        }
+    }
 }

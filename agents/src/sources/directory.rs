@@ -10,7 +10,7 @@ use crate::mark::Removal;
 use crate::stream::on_thread;
 use crate::tree::{self, Rules, Tree, Walk};
 use crate::{
-    Canary, Captured, Context, Error, Estimate, Identity, Kind, Result, SealWriter, Source, Whereabouts, sqlite,
+    Canary, Captured, Context, Error, Estimate, Identity, Kind, Result, SealWriter, Source, Vault, Whereabouts, sqlite,
 };
 
 /// Bytes that a path takes in an archive beside its content.
@@ -75,7 +75,8 @@ impl Source for DirectorySource {
         Identity::of_path("folder", root).map_err(wrong)
     }
 
-    fn admit_vault(&self, folder: &Path) -> Result<()> {
+    async fn admit_vault(&self, vault: &Vault) -> Result<()> {
+        let Some(folder) = vault.folder() else { return Ok(()) };
         let wrong = |cause| Error::io("looking at vault", folder.display(), cause);
         let there = folder.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
         let vault = there.canonicalize().map_err(wrong)?.join(folder.strip_prefix(there).unwrap_or(Path::new("")));

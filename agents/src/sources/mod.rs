@@ -4,6 +4,7 @@ mod base_backup;
 mod command;
 mod directory;
 mod mariadb;
+mod objects;
 mod postgres;
 mod redis;
 mod sqlite;
@@ -17,6 +18,7 @@ use self::command::CommandSource;
 pub(crate) use self::command::content::Survey;
 pub(crate) use self::directory::DirectorySource;
 pub(crate) use self::mariadb::MariadbSource;
+pub(crate) use self::objects::ObjectsSource;
 pub(crate) use self::postgres::PostgresSource;
 pub(crate) use self::redis::RedisSource;
 pub(crate) use self::sqlite::SqliteSource;
@@ -37,6 +39,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
         Named::Postgres(source) => Box::new(PostgresSource::open(source, secrets)?),
         Named::Mariadb(source) => Box::new(MariadbSource::open(source, secrets)?),
         Named::Redis(source) => Box::new(RedisSource::open(source, secrets)?),
+        Named::Objects(source) => Box::new(ObjectsSource::open(source, secrets)?),
         Named::Command(source) => Box::new(CommandSource::open(source, secrets)?),
         Named::Restic(_)
         | Named::Borg(_)
@@ -53,7 +56,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
 pub fn format(source: &drill_scenarios::Source) -> Format {
     use drill_scenarios::Source as Named;
     match source {
-        Named::Directory(_) | Named::Sqlite(_) | Named::Restic(_) | Named::Borg(_) => Format::Tar,
+        Named::Directory(_) | Named::Sqlite(_) | Named::Objects(_) | Named::Restic(_) | Named::Borg(_) => Format::Tar,
         Named::Pgbackrest(_) | Named::Barman(_) => Format::PgBase,
         Named::Postgres(source) if source.method == PostgresMethod::Physical => Format::PgBase,
         Named::Postgres(source) if source.jobs > 1 => Format::PgDumps,

@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use bytes::Bytes;
+
 use super::content::{Content, Regular};
 use super::extent::Extent;
 use super::head::{Head, Map};
+use crate::digest::Digest;
 use crate::{Context, Entry, EntryKind, PathText, Result, SealWriter, Sha256};
 
 /// tar counts in blocks of this size.
@@ -63,6 +66,33 @@ impl<'a> Archive<'a> {
         self.member(entry, extents)?;
         self.data(data)?;
         self.end_of_file()
+    }
+
+    /// Writes a regular file with this content, or a folder, which has none.
+    ///
+    /// # Errors
+    /// As for [`SealWriter::write`].
+    pub(crate) fn put_whole(&mut self, entry: &Entry, content: &[u8]) -> Result<()> {
+        self.put(entry, None, content)
+    }
+
+    /// Writes a regular file whose content comes piece by piece from elsewhere, as many bytes as the entry says. Returns its digest.
+    ///
+    /// # Errors
+    /// As for [`SealWriter::write`]; what `next` says.
+    pub(crate) fn pour(&mut self, entry: &Entry, mut next: impl FnMut() -> Result<Bytes>) -> Result<Sha256> {
+        let EntryKind::File { size, .. } = entry.kind else { unreachable!("only regular files have content") };
+        self.member(entry, None)?;
+        let (mut digest, mut left) = (Digest::default(), size);
+        while left > 0 {
+            self.cx.go_on()?;
+            let piece = next()?;
+            digest.update(&piece);
+            self.data(&piece)?;
+            left = left.checked_sub(piece.len() as u64).expect("pieces of a file are no more than it");
+        }
+        self.end_of_file()?;
+        Ok(digest.finish())
     }
 
     /// Writes a regular file that drillctl itself made, for its maker's eyes only.

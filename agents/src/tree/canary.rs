@@ -32,8 +32,19 @@ struct Text {
     planted_at: Timestamp,
 }
 
+/// What is written into a canary.
+pub(crate) fn canary_text(canary: &Canary) -> Vec<u8> {
+    let text = Text { run: canary.run.clone(), nonce: canary.nonce.clone(), planted_at: canary.planted_at };
+    serde_json::to_vec(&text).expect("a canary is plain JSON")
+}
+
+/// Whether this is what a run wrote into its canary.
+pub(crate) fn is_canary_text(text: &[u8], run: &str) -> bool {
+    matches!(Seen::of(text, run), Seen::Canary(_))
+}
+
 /// The name of a run's canary in the root of a tree.
-fn canary_path(run: &str) -> PathBuf {
+pub(crate) fn canary_path(run: &str) -> PathBuf {
     PathBuf::from(format!("{PREFIX}{run}"))
 }
 
@@ -58,10 +69,8 @@ pub(crate) fn plant_canary(root: &Path, canary: &Canary) -> Result<()> {
         }
         other => other.map_err(|error| wrong(error.into()))?,
     };
-    let text = Text { run: canary.run.clone(), nonce: canary.nonce.clone(), planted_at: canary.planted_at };
-    let text = serde_json::to_vec(&text).expect("a canary is plain JSON");
     let mut file = std::fs::File::from(file);
-    file.write_all(&text).and_then(|()| file.sync_all()).map_err(wrong)
+    file.write_all(&canary_text(canary)).and_then(|()| file.sync_all()).map_err(wrong)
 }
 
 /// Removes this run's canary if it is there and says that it is this run's.
@@ -111,6 +120,16 @@ enum Seen {
     Canary(Text),
 }
 
+impl Seen {
+    fn of(text: &[u8], run: &str) -> Self {
+        match serde_json::from_slice::<Text>(text) {
+            _ if text.is_empty() => Self::Empty,
+            Ok(text) if text.run == run => Self::Canary(text),
+            _ => Self::Other,
+        }
+    }
+}
+
 fn read(folder: &OwnedFd, run: &str) -> std::io::Result<Seen> {
     let file = match rustix::fs::openat(folder, canary_path(run), OLD, Mode::empty()) {
         Err(Errno::NOENT) => return Ok(Seen::Nothing),
@@ -119,9 +138,5 @@ fn read(folder: &OwnedFd, run: &str) -> std::io::Result<Seen> {
     };
     let mut text = Vec::new();
     file.take(LONGEST).read_to_end(&mut text)?;
-    Ok(match serde_json::from_slice::<Text>(&text) {
-        _ if text.is_empty() => Seen::Empty,
-        Ok(text) if text.run == run => Seen::Canary(text),
-        _ => Seen::Other,
-    })
+    Ok(Seen::of(&text, run))
 }

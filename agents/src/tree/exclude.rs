@@ -60,9 +60,14 @@ impl Exclusions {
         by_name.chain(by_path).min()
     }
 
+    /// The number of the pattern that leaves the path out, by itself or with a folder that it is in.
+    pub(crate) fn of(&self, path: &Path) -> Option<usize> {
+        path.ancestors().find_map(|above| self.excluded(above, above.file_name()?))
+    }
+
     /// Whether the path is left out, by itself or with a folder that it is in.
     pub(crate) fn leaves_out(&self, path: &Path) -> bool {
-        path.ancestors().any(|above| above.file_name().is_some_and(|name| self.excluded(above, name).is_some()))
+        self.of(path).is_some()
     }
 }
 

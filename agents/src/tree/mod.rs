@@ -32,13 +32,16 @@ mod written;
 mod tests;
 
 pub(crate) use archive::Archive;
-pub(crate) use canary::{is_canary, plant_canary, seen_canary, unplant_canary};
+pub(crate) use canary::{
+    canary_path, canary_text, is_canary, is_canary_text, plant_canary, seen_canary, unplant_canary,
+};
 pub(crate) use capture::{Tree, capture, newest};
 pub(crate) use content::Content;
 pub(crate) use descent::{file_below, is_in_memory, make_root, open_root};
 pub(crate) use entry::{entry, mtime_ns};
 pub(crate) use exclude::Exclusions;
 pub(crate) use files::{find_file, read_files};
+pub(crate) use notes::Notes;
 pub(crate) use observe::observe;
 pub(crate) use remove::remove_tree;
 pub(crate) use restore::{restore, restore_file};

@@ -132,8 +132,7 @@ fn s3_options(written: &S3Vault, secrets: &Secrets) -> Result<Options> {
         options.insert("disable_ec2_metadata".into(), "true".into());
     }
     if let Some(endpoint) = &written.endpoint {
-        let address = if endpoint.contains("://") { endpoint.clone() } else { format!("https://{endpoint}") };
-        let url = Url::parse(&address)
+        let url = Url::parse(&with_scheme(endpoint))
             .map_err(|cause| Error::new(Kind::Config, "endpoint of the vault is no URL").because(cause))?;
         refuse_user(&url, "endpoint of the vault", secrets)?;
     }
@@ -161,8 +160,9 @@ fn bucket(mut options: Options) -> Result<Vault> {
     }
     let at = options.get("endpoint").map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
     let location = format!("bucket s3://{name}/{root}{at}");
+    let endpoint = endpoint(&options);
     let operator = Operator::from_iter::<services::S3>(options).map_err(|cause| refused("s3", &cause))?;
-    Ok(Vault::new(operator, location))
+    Ok(Vault { endpoint, ..Vault::new(operator, location) })
 }
 
 fn service(written: &OpendalVault, secrets: &Secrets) -> Result<Vault> {
@@ -186,8 +186,20 @@ fn service(written: &OpendalVault, secrets: &Secrets) -> Result<Vault> {
     for (name, reference) in &written.secrets {
         options.insert(name.clone(), secret(reference, secrets)?);
     }
+    let endpoint = endpoint(&options);
     let operator = Operator::via_iter(&written.service, options).map_err(|cause| refused(&written.service, &cause))?;
-    Ok(Vault::new(operator, location))
+    Ok(Vault { endpoint, ..Vault::new(operator, location) })
+}
+
+/// Where the server answers, if the options tell it.
+fn endpoint(options: &Options) -> Option<Url> {
+    let text = options.get("endpoint")?;
+    Url::parse(&with_scheme(text)).ok()
+}
+
+/// An address without a scheme is taken for one of HTTPS, as OpenDAL does.
+fn with_scheme(address: &str) -> String {
+    if address.contains("://") { address.into() } else { format!("https://{address}") }
 }
 
 fn secret(reference: &Reference, secrets: &Secrets) -> Result<String> {

@@ -19,8 +19,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 const DEADLINE: Duration = Duration::from_secs(60);
 /// The slowest store that is waited for, bytes a second. Less than that is no progress either.
 const SLOWEST: u64 = 64 << 10;
-/// Requests that share the bandwidth of a vault, at most.
-const SHARERS: u64 = 8;
+/// Requests that share the bandwidth of a store, at most.
+const SHARERS: u64 = 16;
 
 /// What is done to a file of the vault, and how far it is.
 pub(super) struct Act<'a> {

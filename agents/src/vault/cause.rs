@@ -18,12 +18,16 @@ pub(super) fn told(doing: &str, subject: &str, cause: &opendal::Error) -> Error 
         ErrorKind::NotFound => (Kind::NotFound, false),
         ErrorKind::PermissionDenied => (Kind::Denied, false),
         ErrorKind::ConfigInvalid | ErrorKind::Unsupported => (Kind::Config, false),
+        ErrorKind::ConditionNotMatch => (Kind::Unavailable, false),
         ErrorKind::RateLimited => (Kind::Unavailable, true),
         _ => (Kind::Unavailable, cause.is_temporary() || spoilt(cause)),
     };
     let mut error = Error::new(kind, format!("{doing} {subject}")).because(words(cause));
     if kind == Kind::Denied {
         error = error.hint("See to it that the vault's keys are right and may read, write, list and delete there.");
+    }
+    if cause.kind() == ErrorKind::ConditionNotMatch {
+        error = error.hint("It was replaced while it was read. Run the drill when nobody writes to it, or leave it out with `exclude`.");
     }
     if temporary { error.temporary() } else { error }
 }

@@ -3,12 +3,15 @@
 
 mod address;
 mod attempt;
+mod bucket;
 mod cause;
 mod files;
 mod folder;
 mod header;
 mod listing;
 mod objects;
+mod overlap;
+mod pages;
 mod probe;
 mod transport;
 
@@ -17,12 +20,15 @@ use std::sync::{Arc, OnceLock};
 
 use opendal::{HttpTransporter, Operator};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use self::transport::PacedTransport;
 use crate::{Context, Error, Kind, Limits, Result, Secrets, install_tls};
 
+pub(crate) use bucket::{About, Kept, Listed};
 pub(crate) use files::Stored;
 pub use listing::Listing;
+pub(crate) use pages::Pages;
 
 /// Name of a snapshot's header.
 pub(crate) const HEADER_NAME: &str = "snapshot.json";
@@ -40,6 +46,8 @@ pub struct Vault {
     prefix: String,
     location: String,
     folder: Option<PathBuf>,
+    /// Where its server answers, where that is told.
+    endpoint: Option<Url>,
     limits: Limits,
     cancel: CancellationToken,
     /// Whether the store was seen to refuse a write where something is; empty until it was tried.
@@ -80,6 +88,7 @@ impl Vault {
             prefix: String::new(),
             location,
             folder: None,
+            endpoint: None,
             limits: Limits::default(),
             cancel: CancellationToken::new(),
             conditions: Arc::default(),

@@ -62,7 +62,8 @@ impl Vault {
         }
     }
 
-    pub(super) async fn write(&self, path: &str, bytes: Bytes) -> Result<()> {
+    /// Stores one file under this path.
+    pub(crate) async fn write(&self, path: &str, bytes: Bytes) -> Result<()> {
         let (at, options) = (self.at(path), WriteOptions::default());
         let act = Act::new("storing", path).of(bytes.len() as u64);
         self.attempt(&act, || self.write_once(&at, &bytes, &options)).await
@@ -109,15 +110,27 @@ impl Vault {
 
     /// Reads these bytes of a file.
     pub(super) async fn read_part(&self, path: &str, part: Range<u64>, buffers: &Buffers) -> Result<Bytes> {
-        let (at, act) = (self.at(path), Act::new("reading", path).of(part.end - part.start));
-        // It outlasts an attempt that is cut, and the next one goes on with it.
-        let read = Mutex::new(buffers.take());
-        self.attempt(&act, || async { self.read_on(&act, (&at, part.start), &mut *read.lock().await).await }).await?;
-        Ok(buffers.share(read.into_inner()))
+        Ok(buffers.share(self.read_version(path, part, None, buffers.take()).await?))
     }
 
-    /// Reads what is not in `read` yet of what begins at this byte.
-    async fn read_on(&self, act: &Act<'_>, begin: (&str, u64), read: &mut Vec<u8>) -> opendal::Result<()> {
+    /// The same into an empty buffer, and of the version with this entity tag only, where one is given.
+    pub(crate) async fn read_version(
+        &self,
+        path: &str,
+        part: Range<u64>,
+        etag: Option<&str>,
+        buffer: Vec<u8>,
+    ) -> Result<Vec<u8>> {
+        let (at, act) = (self.at(path), Act::new("reading", path).of(part.end - part.start));
+        let begin = Begin { at: &at, byte: part.start, etag };
+        // It outlasts an attempt that is cut, and the next one goes on with it.
+        let read = Mutex::new(buffer);
+        self.attempt(&act, || async { self.read_on(&act, begin, &mut *read.lock().await).await }).await?;
+        Ok(read.into_inner())
+    }
+
+    /// Reads what is not in `read` yet of what begins there.
+    async fn read_on(&self, act: &Act<'_>, begin: Begin<'_>, read: &mut Vec<u8>) -> opendal::Result<()> {
         let (from, length) = (read.len() as u64, act.bytes);
         if from == length {
             return Ok(());
@@ -138,11 +151,18 @@ impl Vault {
     }
 
     /// Appends the bytes from there on, asked for in one request.
-    async fn read_rest(&self, act: &Act<'_>, (at, begin): (&str, u64), read: &mut Vec<u8>) -> opendal::Result<()> {
+    async fn read_rest(&self, act: &Act<'_>, begin: Begin<'_>, read: &mut Vec<u8>) -> opendal::Result<()> {
         // A folder is read in pieces; from elsewhere the pieces come as the network brings them.
-        let options = ReaderOptions { chunk: self.folder.is_some().then_some(PIECE), ..ReaderOptions::default() };
-        let rest = begin + read.len() as u64..begin + act.bytes;
-        let mut pieces = self.operator.reader_options(at, options).await?.into_stream(rest).await?;
+        let chunk = self.folder.is_some().then_some(PIECE);
+        let if_match = begin.etag.filter(|_| self.operator.info().capability().read_with_if_match).map(str::to_owned);
+        let options = ReaderOptions { chunk, if_match, ..ReaderOptions::default() };
+        let rest = begin.byte + read.len() as u64..begin.byte + act.bytes;
+        let mut pieces = self.operator.reader_options(begin.at, options).await?.into_stream(rest).await?;
+        if let Some(etag) = begin.etag
+            && pieces.metadata().await?.etag() != Some(etag)
+        {
+            return Err(opendal::Error::new(ErrorKind::ConditionNotMatch, "another version came"));
+        }
         while let Some(piece) = pieces.try_next().await? {
             if let Some(pace) = &self.limits.vault {
                 pace.pass(piece.len()).await;
@@ -153,13 +173,25 @@ impl Vault {
         Ok(())
     }
 
-    pub(super) async fn remove(&self, path: &str) -> Result<()> {
+    /// Removes the file under this path; one that isn't there is none.
+    pub(crate) async fn remove(&self, path: &str) -> Result<()> {
         let at = self.at(path);
         self.attempt(&Act::new("removing", path), || self.operator.delete(&at)).await
     }
 }
 
+/// Where bytes of a file are read from.
+#[derive(Debug, Clone, Copy)]
+struct Begin<'a> {
+    /// Its path, for OpenDAL.
+    at: &'a str,
+    /// The first byte.
+    byte: u64,
+    /// The entity tag of the only version that will do.
+    etag: Option<&'a str>,
+}
+
 /// An error that may not come again.
-fn again(what: String) -> opendal::Error {
+pub(super) fn again(what: String) -> opendal::Error {
     opendal::Error::new(ErrorKind::Unexpected, what).set_temporary()
 }

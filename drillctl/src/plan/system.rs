@@ -181,9 +181,7 @@ impl System {
 
 impl Own {
     async fn estimate(&self, cx: &Context, sealed_as: &str) -> Result<Estimate, Failure> {
-        if let Some(folder) = self.vault.folder() {
-            self.source.admit_vault(folder)?;
-        }
+        self.source.admit_vault(&self.vault).await?;
         match &self.choice {
             Choice::Capture => {
                 cx.limits.prove()?;

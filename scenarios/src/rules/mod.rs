@@ -123,6 +123,7 @@ impl Rules<'_> {
             Source::Postgres(_)
             | Source::Mariadb(_)
             | Source::Redis(_)
+            | Source::Objects(_)
             | Source::Command(_)
             | Source::Restic(_)
             | Source::Borg(_)
@@ -141,7 +142,9 @@ impl Rules<'_> {
     /// The kind of scratch that the backup can be restored into.
     fn wanted_scratch(&self) -> &'static str {
         match self.system.source {
-            Source::Directory(_) | Source::Sqlite(_) | Source::Restic(_) | Source::Borg(_) => "directory",
+            Source::Directory(_) | Source::Sqlite(_) | Source::Objects(_) | Source::Restic(_) | Source::Borg(_) => {
+                "directory"
+            }
             Source::Postgres(_) | Source::Pgbackrest(_) | Source::Barman(_) => "postgres",
             Source::Mariadb(_) => "mariadb",
             Source::Redis(_) => "redis",

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::place::Path;
 use crate::{
-    BACKUP, Content, FilesSource, MariadbSource, PostgresMethod, PostgresSource, RedisSource, Reference, Source,
-    ToolSource, fill, secret,
+    BACKUP, Content, FilesSource, MariadbSource, ObjectsSource, PostgresMethod, PostgresSource, RedisSource, Reference,
+    Source, ToolSource, fill, secret,
 };
 
 use super::Rules;
@@ -34,6 +34,7 @@ pub(super) fn check(rules: &mut Rules<'_>) {
             Connection::of_redis(redis).check(rules);
             certificate(rules, redis);
         }
+        Source::Objects(objects) => kept(rules, objects),
         Source::Command(command) => {
             file_name(rules, &rules.at(["source", "command", "content", "file"]), &command.content);
         }
@@ -66,6 +67,18 @@ fn handed_out(rules: &mut Rules<'_>, tool: &ToolSource) {
                 rules.say(&path.key(key).item(number), unfilled, hint);
             }
         }
+    }
+}
+
+/// Objects that applications keep in storage.
+fn kept(rules: &mut Rules<'_>, objects: &ObjectsSource) {
+    let path = rules.at(["source", "objects"]);
+    for (number, glob) in objects.exclude.iter().enumerate() {
+        rules.glob(&path.key("exclude").item(number), glob);
+    }
+    if objects.place.is_folder() {
+        let hint = "Write `source: {directory: {path: …}}`: it takes modes, owners, links and attributes too.";
+        rules.say(&path.key("place").key(objects.place.kind()), "a folder holds files, not objects", hint);
     }
 }
 

@@ -13,10 +13,12 @@ pub(super) fn check(rules: &mut Rules<'_>) {
     }
 }
 
-/// Where another tool puts its files.
+/// Where another tool puts its files, and where applications keep their objects.
 pub(super) fn of_source(rules: &mut Rules<'_>) {
-    if let Source::Files(files) = rules.system.source {
-        place(rules, &rules.at(["source", "files", "place"]), &files.place);
+    match rules.system.source {
+        Source::Files(files) => place(rules, &rules.at(["source", "files", "place"]), &files.place),
+        Source::Objects(objects) => place(rules, &rules.at(["source", "objects", "place"]), &objects.place),
+        _ => {}
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Archived, Barman, Bucket, Cluster, Finished, World, check, files_below, must};
+use crate::support::{Archived, Barman, Bucket, Cluster, Engine, Finished, World, check, files_below, must};
 
 /// What a checkout holds that the examples speak of: `docs`, the example below `scenarios`, an identity.
 fn checkout(example: &str) -> World {
@@ -116,6 +116,21 @@ fn the_app_of_the_example_reaches_nobody_from_its_sandbox_and_the_report_says_wh
     }
     let isolation = record["environment"]["isolation"].to_string();
     assert!(isolation.contains("1.5 processors (cgroup") || !rustix::process::geteuid().is_root(), "{isolation}");
+}
+
+#[test]
+fn the_image_of_the_example_serves_the_restored_pages_from_its_container() {
+    let (world, engine) = (checkout("app-container.yaml"), Engine::start());
+    let text = fs::read_to_string(world.path("scenarios/app-container.yaml")).expect("the example");
+    let image = text.lines().find_map(|line| line.trim().strip_prefix("image: ")).expect("the image of the example");
+    let own = engine.image(&["sh", "-c", "touch /var/cache/web/index && exec httpd -f -p 8080 -h $WEB_ROOT"]);
+    world.write("scenarios/app-container.yaml", text.replace(image, &own));
+    world.write("docs/index.html", "<h1>The handbook</h1>");
+    let record = passes(&world, "app-container.yaml", &[("DOCKER_HOST", &engine.address())]);
+    assert_eq!(record["assurance"], "L4", "{record:#}");
+    let isolation = record["environment"]["isolation"].to_string();
+    assert!(isolation.contains(&own) && isolation.contains("512MiB of memory, 128 processes"), "{isolation}");
+    assert_eq!(engine.of_runs(), Vec::<String>::new());
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod adopted;
 mod adversary;
 mod barman;
 mod command_line;
+mod container;
 mod crash;
 mod damage;
 mod directory;

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use self::log::Log;
 use crate::probes::{Outfit, Seen, Start, Within, observe, until};
 use crate::process::{Running, each_line, how, stop_carrying};
-use crate::{Error, Kind, Result, Secrets};
+use crate::{Context, Error, Kind, Result, Secrets};
 
 /// Name of the variable that tells the app's processes from others of the run.
 const MARK: &str = "DRILLCTL_APP";
@@ -68,13 +68,32 @@ impl RunningApp {
         };
         let log = Arc::new(Mutex::new(Log::create(&cx.folder.join("logs"))?));
         let began = cx.clock.elapsed();
-        let (running, stdout, stderr) = program.start_with_outputs(cx)?;
+        let running = program.start_with_outputs(cx)?;
+        Ok(Self::kept(app, running, cx, log, began))
+    }
+
+    /// Starts it in a container of the sandbox.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if it can't be started, or a fact or a secret isn't there; those of the engine.
+    pub async fn start_contained(app: &App, within: Within<'_>) -> Result<Self> {
+        let cx = within.cx;
+        let none = || Error::new(Kind::Config, "an app in a container needs the sandbox");
+        let sandbox = cx.sandbox().ok_or_else(none)?;
+        let log = Arc::new(Mutex::new(Log::create(&cx.folder.join("logs"))?));
+        let began = cx.clock.elapsed();
+        let running = sandbox.start_contained(app, within).await?;
+        Ok(Self::kept(app, running, cx, log, began))
+    }
+
+    /// It runs: what it writes goes into the log.
+    fn kept(app: &App, mut running: Running, cx: &Context, log: Arc<Mutex<Log>>, began: Duration) -> Self {
         let mut readers = JoinSet::new();
-        if let (Some(stdout), Some(stderr)) = (stdout, stderr) {
+        if let (Some(stdout), Some(stderr)) = running.outputs() {
             readers.spawn(keep(stdout, log.clone(), cx.secrets.clone()));
             readers.spawn(keep(stderr, log.clone(), cx.secrets.clone()));
         }
-        Ok(Self { running, ready: app.ready.clone(), run: cx.run.clone(), began, log, readers })
+        Self { running, ready: app.ready.clone(), run: cx.run.clone(), began, log, readers }
     }
 
     /// Looks until the app is ready, it has ended, or the time for it is over. That it doesn't get ready is data, not an error.

@@ -10,6 +10,7 @@ mod buffers;
 mod canary;
 mod cancel;
 mod clock;
+mod container;
 mod context;
 mod difference;
 mod digest;

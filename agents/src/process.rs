@@ -16,6 +16,7 @@ mod working;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::PipeReader;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
@@ -31,6 +32,7 @@ pub use self::marked::{any_marked, stop_marked};
 use self::output::{Tail, beside, collect};
 pub(crate) use self::priority::{ionice_this_thread, lowered};
 pub(crate) use self::{marked::stop_carrying, output::each_line, pieces::Pieces, working::stop_working_in};
+use crate::container::Contained;
 use crate::limits::Priority;
 use crate::sandbox::{Sandbox, Start};
 use crate::{Account, Context, Error, Kind, Limits, Result};
@@ -159,17 +161,12 @@ impl Program {
         self.spawn(cx, input.into()).map(|running| running.keeping_tail(cx))
     }
 
-    /// Starts it and leaves both its outputs to the caller, who must read them.
+    /// Starts it and leaves both its outputs to the caller, who must read them ([`Running::outputs`]).
     ///
     /// # Errors
     /// As for [`Program::start`].
-    pub(crate) fn start_with_outputs(
-        self,
-        cx: &Context,
-    ) -> Result<(Running, Option<ChildStdout>, Option<ChildStderr>)> {
-        let mut running = self.spawn(cx, Stdio::null())?;
-        let (stdout, stderr) = (running.stdout.take(), running.stderr.take());
-        Ok((running, stdout, stderr))
+    pub(crate) fn start_with_outputs(self, cx: &Context) -> Result<Running> {
+        self.spawn(cx, Stdio::null())
     }
 
     /// Runs it to its end, collecting at most `most` bytes of its output; what goes beyond is dropped. What it leaves running
@@ -314,7 +311,25 @@ pub struct Running {
 }
 
 impl Running {
-    fn keeping_tail(mut self, cx: &Context) -> Self {
+    /// What a container runs, with its outputs.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub(crate) fn contained(name: &str, container: Contained, stdout: PipeReader, stderr: PipeReader) -> Result<Self> {
+        let wrong = |cause| Error::io("reading", "what a container writes", cause);
+        let stdout = ChildStdout::from_std(OwnedFd::from(stdout).into()).map_err(wrong)?;
+        let stderr = ChildStderr::from_std(OwnedFd::from(stderr).into()).map_err(wrong)?;
+        let (name, leader) = (name.to_owned(), Leader::Contained(container));
+        Ok(Self { name, stdin: None, stdout: Some(stdout), stderr: Some(stderr), tail: None, leader })
+    }
+
+    /// Its outputs, which the caller must read.
+    pub(crate) fn outputs(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
+        (self.stdout.take(), self.stderr.take())
+    }
+
+    /// With the last lines of its standard error kept.
+    pub(crate) fn keeping_tail(mut self, cx: &Context) -> Self {
         self.tail = self.stderr.take().map(|stderr| Tail::of(stderr, cx.secrets.clone()));
         self
     }
@@ -327,7 +342,11 @@ impl Running {
         self.wait_collecting(deadline, 0).await
     }
 
-    async fn wait_collecting(mut self, deadline: Duration, most: usize) -> Result<Ended> {
+    /// The same, and keeps at most `most` bytes of its output.
+    ///
+    /// # Errors
+    /// As for [`Running::wait`].
+    pub(crate) async fn wait_collecting(mut self, deadline: Duration, most: usize) -> Result<Ended> {
         self.stdin = None;
         let (pipe, mut stdout) = (self.stdout.take(), Vec::new());
         let reading = async {

@@ -7,38 +7,44 @@ mod attempt;
 mod bubblewrap;
 mod cgroup;
 mod inside;
+mod isolation;
+mod kernel;
 mod line;
+mod maker;
 mod message;
 mod network;
+mod pod;
 mod proof;
 mod room;
 mod trials;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use drill_scenarios::Sandbox as Rules;
+use drill_scenarios::{App, Container, Sandbox as Rules};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::net::TcpStream;
 
 use self::attempt::Attempt;
 use self::bubblewrap::View;
 use self::cgroup::{Controller, Groups};
 use self::line::{receive, send};
+use self::maker::{Made, Maker};
 pub(crate) use self::message::Start;
-use self::message::{Order, Reply, Request, Setup};
+use self::message::{Order, Reply, Request};
 pub use self::proof::Outside;
+use crate::container::{self, Engine};
+use crate::probes::{Outfit, Within};
 use crate::process::{Program, Running};
 use crate::stream::on_thread;
 use crate::{Context, Error, Kind, Note, Removal, Result};
@@ -46,11 +52,10 @@ use crate::{Context, Error, Kind, Note, Removal, Result};
 /// The word that starts drillctl inside, and what it is to do there.
 const WORD: &str = "inside-sandbox";
 const SERVE: &str = "serve";
+const JOIN: &str = "join";
 const PROVE: &str = "prove";
 /// How long an answer from inside may take.
 const ANSWER: Duration = Duration::from_secs(15);
-/// The first process's own part of the processes that are allowed.
-const OURS: u64 = 1;
 
 /// A sandbox. It ends with its last clone.
 #[derive(Debug, Clone)]
@@ -61,7 +66,6 @@ struct Walls {
     rules: Rules,
     writable: Vec<PathBuf>,
     elsewhere: Vec<SocketAddr>,
-    groups: Groups,
     control: OwnedFd,
     /// The first process inside.
     first: OwnedFd,
@@ -69,7 +73,7 @@ struct Walls {
     overfull: AtomicBool,
     /// A line was closed from inside: the first process is on its way out.
     lost: AtomicBool,
-    bwrap: Mutex<Option<Running>>,
+    maker: Maker,
 }
 
 /// Does what this process was started for, if it was started as a part of a sandbox. To be called before anything else.
@@ -77,6 +81,7 @@ pub fn inside_sandbox() -> Option<ExitCode> {
     let words: Vec<String> = std::env::args().skip(1).take(3).collect();
     let done = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [WORD, SERVE, setup] => inside::serve(setup),
+        [WORD, JOIN, setup] => inside::join(setup),
         [WORD, PROVE, trials] => trials::make(trials),
         _ => return None,
     };
@@ -87,12 +92,23 @@ pub fn inside_sandbox() -> Option<ExitCode> {
 }
 
 impl Sandbox {
-    /// Refuses where none can be made on this host.
+    /// Refuses where none can be made on this host, for an app in this container if it is in one.
     ///
     /// # Errors
-    /// [`Kind::Config`] with what to install or to allow.
-    pub async fn admit(cx: &Context) -> Result<()> {
-        bubblewrap::admit(cx).await
+    /// [`Kind::Config`] with what to install or to allow; those of the container engine.
+    pub async fn admit(cx: &Context, container: Option<&Container>) -> Result<()> {
+        match container {
+            None => bubblewrap::admit(cx).await,
+            Some(container) => pod::admit(container).await,
+        }
+    }
+
+    /// The socket of the engine that [`Sandbox::start`] will have a container of this kind made by.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] for an address that is none.
+    pub fn engine(container: &Container) -> Result<PathBuf> {
+        Ok(Engine::named(container.engine.as_deref())?.socket().to_owned())
     }
 
     /// What [`Sandbox::start`] will make outside of the run's folder: the folders of control groups.
@@ -108,47 +124,47 @@ impl Sandbox {
         cgroup::remove(run, groups).await
     }
 
-    /// Makes a sandbox in which these folders can be written to.
+    /// Ends and removes what the engine behind this socket has of this run.
     ///
     /// # Errors
-    /// [`Kind::Config`] where none can be made.
-    pub async fn start(cx: &Context, rules: &Rules, writable: Vec<PathBuf>, outside: &Outside) -> Result<Self> {
-        let mut groups = Groups::planned(&cx.run);
-        groups.make(&limits(rules));
-        let elsewhere: Vec<_> =
-            outside.addresses.iter().filter(|address| address.ip().is_loopback()).copied().collect();
+    /// Those of the engine, such as that it can't be reached.
+    pub async fn release_containers(cx: &Context, socket: &Path) -> Result<Removal> {
+        let _ = std::fs::remove_file(cx.folder.join(pod::SOCKET));
+        container::release(&cx.run, socket).await
+    }
+
+    /// Makes a sandbox in which these folders can be written to, for an app in this container if it is in one.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] where none can be made; those of the container engine.
+    pub async fn start(
+        cx: &Context,
+        rules: &Rules,
+        container: Option<&Container>,
+        writable: Vec<PathBuf>,
+        outside: &Outside,
+    ) -> Result<Self> {
         let memory_bytes = rules.memory.bytes().min(rules.disk.bytes());
         let view = View { readable: rules.readable.clone(), writable: writable.clone(), memory_bytes };
-        let setup = serde_json::to_string(&setup(rules, &groups, elsewhere)).expect("a setup is plain data");
-        let wrong = |cause| Error::io("making", "the sandbox", cause);
-        let ourselves = std::env::current_exe().map_err(wrong)?;
-        let (control, theirs) = line::pair().map_err(wrong)?;
-        rustix::net::sockopt::set_socket_passcred(&control, true).map_err(|error| wrong(error.into()))?;
-        let program = view.around_ourselves(&ourselves, cx).args([WORD, SERVE, &setup]);
-        let bwrap = program.start_on(cx, theirs)?;
-        let (control, first) = match on_thread(move || ready(control)).await {
-            Ok(Some(ready)) => ready,
-            Ok(None) => {
-                let ended = bwrap.wait(ANSWER).await?;
-                return Err(bubblewrap::forbidden(&ended.stderr.join("; ")));
-            }
-            Err(cause) => return Err(wrong(cause)),
+        let Made { control, first, maker } = match container {
+            None => maker::by_bubblewrap(cx, rules, &view, outside).await?,
+            Some(container) => maker::by_engine(cx, rules, container, &view, outside).await?,
         };
-        groups.take_in(first).map_err(wrong)?;
-        let first = pidfd_open(first, PidfdFlags::empty()).map_err(|error| wrong(error.into()))?;
+        let first =
+            pidfd_open(first, PidfdFlags::empty()).map_err(|error| Error::io("making", "the sandbox", error.into()))?;
         let (rules, overfull, lost) = (rules.clone(), AtomicBool::default(), AtomicBool::default());
         let elsewhere = outside.addresses.clone();
-        Ok(Self(Arc::new(Walls {
-            rules,
-            writable,
-            elsewhere,
-            groups,
-            control,
-            first,
-            overfull,
-            lost,
-            bwrap: Mutex::new(Some(bwrap)),
-        })))
+        Ok(Self(Arc::new(Walls { rules, writable, elsewhere, control, first, overfull, lost, maker })))
+    }
+
+    /// Starts the app in a container of this sandbox.
+    pub(crate) async fn start_contained(&self, app: &App, within: Within<'_>) -> Result<Running> {
+        self.0.maker.pod()?.start_app(app, &self.0.rules, within).await
+    }
+
+    /// Starts a program of the app's image in its container.
+    pub(crate) async fn start_beside(&self, outfit: Outfit<'_>, within: Within<'_>) -> Result<Running> {
+        self.0.maker.pod()?.start_beside(outfit, within).await
     }
 
     /// Proves from inside that it keeps its programs from all this, and tells in sentences what was tried.
@@ -170,45 +186,17 @@ impl Sandbox {
 
     /// How it keeps things apart, in sentences.
     pub fn isolation(&self) -> Vec<String> {
-        let Walls { rules, writable, groups, .. } = &*self.0;
-        let held = |controller, otherwise: &str| groups.how(controller).unwrap_or(otherwise).to_owned();
-        let folders: Vec<_> = writable.iter().map(|folder| folder.display().to_string()).collect();
-        let cpus = match rules.cpus {
-            None => "processor time is not limited".into(),
-            Some(cpus) => format!(
-                "{cpus} processors ({})",
-                held(Controller::Processor, "not limited: no control group can be made here")
-            ),
-        };
-        vec![
-            "The app and the programs of probes run in a sandbox of bubblewrap, with user, process, network, mount, IPC, host name and \
-             control group namespaces of their own, without a single capability, and can get none."
-                .into(),
-            format!(
-                "They see the system read-only and nothing else of this host. They can write in {} and in memory.",
-                folders.join(", ")
-            ),
-            "Their network is a loopback of their own, to which every address leads back. A connection elsewhere is refused, unless a \
-             program in the sandbox itself listens on that port of every address: then it is what answers."
-                .into(),
-            format!(
-                "Their limits: {} of memory ({}), {} processes ({}), {cpus}, {} on the disk (looked at every second; no file can grow \
-                 beyond it).",
-                rules.memory,
-                held(Controller::Memory, "rlimit, of each process: no control group can be made here"),
-                rules.processes,
-                held(Controller::Processes, "rlimit, which does not hold for root: no control group can be made here"),
-                rules.disk,
-            ),
-        ]
+        let Walls { rules, writable, maker, .. } = &*self.0;
+        let (walls, limits) = maker.isolation(rules, writable);
+        walls.into_iter().chain([isolation::NETWORK.into(), limits]).collect()
     }
 
     /// Fails if what its programs did may have been the sandbox's doing: it has ended, or a limit was reached.
     ///
     /// # Errors
     /// [`Kind::Exhausted`] with the limit to raise; [`Kind::Unavailable`] if it is gone.
-    pub fn must_be_well(&self) -> Result<()> {
-        let Walls { rules, groups, overfull, .. } = &*self.0;
+    pub async fn must_be_well(&self) -> Result<()> {
+        let Walls { rules, overfull, maker, .. } = &*self.0;
         let reached = |what: String, field: &str| {
             Err(Error::new(Kind::Exhausted, format!("programs in the sandbox reached a limit of it: {what}"))
                 .hint(format!("Give them more with `sandbox: {{{field}: …}}`, or find out why they take so much.")))
@@ -216,11 +204,14 @@ impl Sandbox {
         if overfull.load(Ordering::Relaxed) {
             return reached(format!("more than {} were written, so it was ended", rules.disk), "disk");
         }
-        if groups.reached(Controller::Memory) > 0 {
-            return reached(format!("of {} of memory, and some were killed", rules.memory), "memory");
-        }
-        if groups.reached(Controller::Processes) > 0 {
-            return reached(format!("of {} processes, and no more could be started", rules.processes), "processes");
+        match maker.reached().await? {
+            Some(Controller::Memory) => {
+                return reached(format!("of {} of memory, and some were killed", rules.memory), "memory");
+            }
+            Some(Controller::Processes) => {
+                return reached(format!("of {} processes, and no more could be started", rules.processes), "processes");
+            }
+            Some(Controller::Processor) | None => {}
         }
         if self.has_ended() {
             return Err(Error::new(Kind::Unavailable, "the sandbox has ended before its time")
@@ -346,35 +337,19 @@ impl Drop for Walls {
     /// The kernel ends all that is inside with the first process.
     fn drop(&mut self) {
         let _ = pidfd_send_signal(&self.first, Signal::KILL);
-        drop(self.bwrap.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.maker.let_go();
     }
 }
 
-/// Waits until the sandbox is set up. Its first process, by its number here; nothing if it ended instead.
-fn ready(control: OwnedFd) -> io::Result<Option<(OwnedFd, Pid)>> {
-    set_socket_timeout(&control, Timeout::Recv, Some(ANSWER))?;
-    Ok(line::receive_from(&control)?.map(|pid| (control, pid)))
+impl Walls {
+    /// Ends all that is inside.
+    async fn end(&self) {
+        let _ = pidfd_send_signal(&self.first, Signal::KILL);
+        self.maker.end().await;
+    }
 }
 
 /// Sends this signal to a program that was started, and its group.
 pub(crate) fn signal(line: impl AsFd, signal: Signal) {
     let _ = send(line, &Order { signal: signal.as_raw() }, &[]);
-}
-
-fn limits(rules: &Rules) -> BTreeMap<Controller, u64> {
-    let always =
-        [(Controller::Memory, rules.memory.bytes()), (Controller::Processes, u64::from(rules.processes.get()) + OURS)];
-    let processor = rules.cpus.map(|cpus| (Controller::Processor, cgroup::processor_time(cpus)));
-    always.into_iter().chain(processor).collect()
-}
-
-/// What isn't held by control groups is held by limits of each process.
-fn setup(rules: &Rules, groups: &Groups, elsewhere: Vec<SocketAddr>) -> Setup {
-    let without = |controller, limit| groups.how(controller).is_none().then_some(limit);
-    Setup {
-        elsewhere,
-        file_bytes: rules.disk.bytes(),
-        memory_bytes: without(Controller::Memory, rules.memory.bytes()),
-        processes: without(Controller::Processes, u64::from(rules.processes.get()) + OURS),
-    }
 }

@@ -78,7 +78,7 @@ impl Plan {
             }
         }
         if file.scenario.sandbox.is_some() {
-            Sandbox::admit(cx).await?;
+            Sandbox::admit(cx, file.scenario.container()).await?;
         }
         for system in &mut systems {
             system.measure(&file).await?;

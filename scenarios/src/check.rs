@@ -127,6 +127,9 @@ pub struct CommandProbe {
     /// Further environment variables that are secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, Reference>,
+    /// It is a program of the app's image, and runs in the app's container. Else it is one of this host.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_app: bool,
     /// How long it may take.
     #[serde(default = "five_minutes")]
     pub timeout: Span,

@@ -1,6 +1,6 @@
 //! The formats of texts that the schema names, in one table: each is checked by the parser of its own type.
 
-use crate::{Name, Rate, Share, Size, Span};
+use crate::{Image, Name, Rate, Share, Size, Span};
 
 struct Format {
     /// Name in the schema.
@@ -15,7 +15,7 @@ struct Format {
     sample: &'static str,
 }
 
-const FORMATS: [Format; 7] = [
+const FORMATS: [Format; 8] = [
     Format {
         name: "span",
         called: "a length of time",
@@ -55,6 +55,13 @@ const FORMATS: [Format; 7] = [
         },
         example: "Write a whole number with its unit: `512MiB`, `2GiB`, `1TB`.",
         sample: "2GiB",
+    },
+    Format {
+        name: "image",
+        called: "an image by its digest",
+        wrong: |text| text.parse::<Image>().err().map(|_| "is not an image by its digest"),
+        example: "Write what `docker image inspect --format '{{.RepoDigests}} {{.Id}}' NAME` tells: a tag can come to mean another image.",
+        sample: "wiki@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
     },
     Format {
         name: "name",

@@ -41,7 +41,7 @@ of `app` and of probes. `$$` stands for a dollar; a dollar before anything else 
 ";
 
 /// The definitions in the order of the page. A family of kinds has a section a kind.
-const SECTIONS: [&str; 33] = [
+const SECTIONS: [&str; 34] = [
     "Source",
     "PostgresMethod",
     "Content",
@@ -58,6 +58,7 @@ const SECTIONS: [&str; 33] = [
     "Verify",
     "Level",
     "App",
+    "Container",
     "Ready",
     "Check",
     "Probe",

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    App, Check, Exception, Framework, FurtherSystem, History, Keep, Limits, Objectives, Sandbox, Schedule, Scratch,
-    Seal, Source, Span, Vault,
+    App, Check, Container, Exception, Framework, FurtherSystem, History, Keep, Limits, Objectives, Sandbox, Schedule,
+    Scratch, Seal, Source, Span, Vault,
 };
 
 /// One drill: what to restore, where, and what must hold.
@@ -82,6 +82,13 @@ pub struct Scenario {
     /// Differences that somebody has accepted until a date.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exceptions: Vec<Exception>,
+}
+
+impl Scenario {
+    /// The container that the app runs in, if it runs in one.
+    pub fn container(&self) -> Option<&Container> {
+        self.app.as_ref()?.container.as_ref()
+    }
 }
 
 /// Version of the scenario language.

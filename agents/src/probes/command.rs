@@ -5,24 +5,54 @@ use std::os::unix::process::ExitStatusExt;
 use drill_scenarios::{CommandProbe, Observation, Scalar};
 
 use super::{KEPT, Outfit, Seen, Start, Within, observation, text, whole};
-use crate::process::Ended;
-use crate::{Kind, Result};
+use crate::process::{Ended, Running};
+use crate::{Error, Kind, Result};
+
+/// What an engine writes in place of a program that it can't start.
+const NOT_STARTED: &[u8] = b"OCI runtime exec failed";
 
 /// Runs it in the root of the restored data.
 pub(super) async fn observe(probe: &CommandProbe, within: Within<'_>) -> Result<Seen> {
     let outfit = Outfit { argv: &probe.argv, folder: None, env: &probe.env, secrets: &probe.secrets };
-    let program = match outfit.program(within)? {
-        Start::Ready(program) => program,
-        Start::Absent(why) => return Ok(Seen::Nothing(why)),
+    let program = if probe.in_app { beside_app(outfit, within).await? } else { on_its_own(outfit, within)? };
+    let program = match program {
+        Ok(program) => program,
+        Err(why) => return Ok(Seen::Nothing(why)),
     };
-    let name = program.name();
-    match program.run(within.cx, probe.timeout.duration(), KEPT).await {
+    let name = program.name().to_owned();
+    match program.wait_collecting(probe.timeout.duration(), KEPT).await {
+        Ok(ended) if probe.in_app && ended.stdout.starts_with(NOT_STARTED) => Err(not_started(&name, &ended)),
         Ok(ended) => Ok(Seen::Values(values(&ended))),
         Err(error) if error.kind() == Kind::TimedOut => {
             Ok(Seen::Nothing(format!("{name} ran longer than {}", probe.timeout)))
         }
         Err(error) => Err(error),
     }
+}
+
+/// A program that was started, or why there is nothing to be seen.
+type Started = std::result::Result<Running, String>;
+
+fn on_its_own(outfit: Outfit<'_>, within: Within<'_>) -> Result<Started> {
+    match outfit.program(within)? {
+        Start::Ready(program) => program.start(within.cx).map(Ok),
+        Start::Absent(why) => Ok(Err(why)),
+    }
+}
+
+/// In a container that has ended nothing is to be seen.
+async fn beside_app(outfit: Outfit<'_>, within: Within<'_>) -> Result<Started> {
+    let none = || Error::new(Kind::Config, "there is no container of an app");
+    match within.cx.sandbox().ok_or_else(none)?.start_beside(outfit, within).await {
+        Err(error) if matches!(error.kind(), Kind::Refused | Kind::NotFound) => Ok(Err(error.chain())),
+        started => started.map(Ok),
+    }
+}
+
+fn not_started(name: &str, ended: &Ended) -> Error {
+    Error::new(Kind::Config, format!("starting {name} in the app's container"))
+        .because(String::from_utf8_lossy(&ended.stdout).trim().to_owned())
+        .hint("Name a program that the image has, or take `in_app` away: then it is one of this host.")
 }
 
 /// Outputs are without the newlines at their end, as in a shell's `$(…)`; an end by a signal is 128 and its number, as in a shell.

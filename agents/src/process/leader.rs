@@ -1,4 +1,4 @@
-//! The first process of a program that runs: on this host, or in the sandbox.
+//! The first process of a program that runs: on this host, in the sandbox, or in a container.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,6 +10,7 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::process::Child;
 
+use crate::container::Contained;
 use crate::sandbox::{self, Sandbox};
 
 /// The first process of a program that runs.
@@ -20,6 +21,8 @@ pub(super) enum Leader {
     /// One in the sandbox, with the line that it is told of on, and how it ended. Of the line's messages tokio knows nothing, only when
     /// there is one.
     Inside(UnixStream, Sandbox, Option<ExitStatus>),
+    /// That of a container.
+    Contained(Contained),
 }
 
 impl Leader {
@@ -38,7 +41,7 @@ impl Leader {
     pub(super) fn pid(&self) -> Option<Pid> {
         match self {
             Self::Here(_, group) => *group,
-            Self::Inside(..) => None,
+            Self::Inside(..) | Self::Contained(_) => None,
         }
     }
 
@@ -47,6 +50,7 @@ impl Leader {
         match self {
             Self::Here(child, _) => child.wait().await,
             Self::Inside(_, _, Some(status)) => Ok(*status),
+            Self::Contained(container) => container.wait().await,
             Self::Inside(line, sandbox, status) => loop {
                 line.readable().await?;
                 match line.try_io(Interest::READABLE, || sandbox.ended(line.as_fd())) {
@@ -70,6 +74,7 @@ impl Leader {
                 }
                 Ok(*status)
             }
+            Self::Contained(container) => Ok(container.has_ended()),
         }
     }
 
@@ -81,6 +86,7 @@ impl Leader {
             }
             Self::Here(_, None) | Self::Inside(_, _, Some(_)) => {}
             Self::Inside(line, _, None) => sandbox::signal(line.as_fd(), signal),
+            Self::Contained(container) => container.signal(signal),
         }
     }
 

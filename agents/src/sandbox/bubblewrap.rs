@@ -12,9 +12,9 @@ pub(super) const OURSELVES: &str = "/run/drillctl";
 pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Folders at the root that belong to the system. Where they are links into `/usr` they stay so.
-const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+pub(super) const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 /// What of `/etc` programs need and holds no secret.
-const SETTINGS: [&str; 27] = [
+pub(super) const SETTINGS: [&str; 27] = [
     "alternatives",
     "bash.bashrc",
     "ca-certificates",

@@ -88,6 +88,18 @@ impl Groups {
         Self { homes: Controller::ALL.into_iter().filter_map(home).collect() }
     }
 
+    /// Those that this process is in, to look at.
+    pub(super) fn of(pid: Pid) -> Self {
+        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+        let (mounts, own) = (read("/proc/self/mounts".into()), read(format!("/proc/{}/cgroup", number(pid))));
+        let home = |controller: Controller| {
+            let (version, mount, folder) = home(controller, &mounts, &own)?;
+            // One that can't be found here is taken for its mount, whose counts are everybody's.
+            (folder != mount).then_some((controller, (version, folder)))
+        };
+        Self { homes: Controller::ALL.into_iter().filter_map(home).collect() }
+    }
+
     /// Every folder of them.
     pub(super) fn folders(&self) -> Vec<PathBuf> {
         let mut folders: Vec<_> = self.homes.values().map(|(_, folder)| folder.clone()).collect();
@@ -121,8 +133,13 @@ impl Groups {
         })
     }
 
+    /// The limit that was reached, if one was.
+    pub(super) fn first_reached(&self) -> Option<Controller> {
+        [Controller::Memory, Controller::Processes].into_iter().find(|controller| self.reached(*controller) > 0)
+    }
+
     /// How often this limit was reached.
-    pub(super) fn reached(&self, controller: Controller) -> u64 {
+    fn reached(&self, controller: Controller) -> u64 {
         let count = || {
             let (version, folder) = self.homes.get(&controller)?;
             let (file, word) = controller.reached(*version)?;
@@ -149,8 +166,8 @@ fn number(pid: Pid) -> String {
     pid.as_raw_nonzero().to_string()
 }
 
-/// The group in which one with this controller can be made, if there is any.
-fn parent(controller: Controller, mounts: &str, own: &str) -> Option<(Version, PathBuf)> {
+/// The group that a process with this table of groups is in, and where those of its kind are mounted.
+fn home(controller: Controller, mounts: &str, own: &str) -> Option<(Version, PathBuf, PathBuf)> {
     let mount = |is_it: &dyn Fn(&str, &str) -> bool| {
         let mut fields =
             mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).filter(|fields| fields.len() > 3);
@@ -162,11 +179,21 @@ fn parent(controller: Controller, mounts: &str, own: &str) -> Option<(Version, P
         lines.find(|parts| is_it(parts[1])).map(|parts| parts[2].trim_start_matches('/').to_owned())
     };
     let holds = |list: &str| list.split(',').any(|one| one == controller.name());
-    if let (Some(mount), Some(path)) = (mount(&|kind, options| kind == "cgroup" && holds(options)), ours(&holds)) {
-        return Some((Version::V1, existing(&mount, &path))).filter(|(_, folder)| writable(folder));
+    let v1 = mount(&|kind, options| kind == "cgroup" && holds(options)).zip(ours(&holds));
+    let (version, mount, path) = match v1 {
+        Some((mount, path)) => (Version::V1, mount, path),
+        None => (Version::V2, mount(&|kind, _| kind == "cgroup2")?, ours(&str::is_empty)?),
+    };
+    let folder = existing(&mount, &path);
+    Some((version, mount, folder))
+}
+
+/// The group in which one with this controller can be made, if there is any.
+fn parent(controller: Controller, mounts: &str, own: &str) -> Option<(Version, PathBuf)> {
+    let (version, mount, start) = home(controller, mounts, own)?;
+    if version == Version::V1 {
+        return Some((version, start)).filter(|(_, folder)| writable(folder));
     }
-    let (mount, path) = (mount(&|kind, _| kind == "cgroup2")?, ours(&str::is_empty)?);
-    let start = existing(&mount, &path);
     let hands_down = |folder: &&Path| {
         let list = std::fs::read_to_string(folder.join("cgroup.subtree_control")).unwrap_or_default();
         list.split_whitespace().any(|one| one == controller.name())

@@ -2,7 +2,8 @@
 //! programs and opens connections as it is told, and sees what is tried to reach the outside. With its end the kernel ends everything in
 //! the sandbox.
 //!
-//! What it is told comes on its standard input, a socket that nothing else in the sandbox can reach.
+//! What it is told comes on a line that nothing else in the sandbox can reach: its standard input under `bwrap`; in a container, which no
+//! open file can be handed down to, one that it makes itself.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -22,6 +23,7 @@ use rustix::process::{
 use super::line::{receive, send};
 use super::message::{Order, Reply, Request, Setup, Start};
 use super::network;
+use super::pod;
 use super::watch::Watch;
 
 /// How often orphans are collected, if nothing else happens.
@@ -43,13 +45,21 @@ struct Inside {
     programs: Vec<Program>,
 }
 
-/// Runs until drillctl closes the line.
+/// Runs on the line that was handed down, until drillctl closes it.
 pub(super) fn serve(setup: &str) -> io::Result<()> {
+    serve_on(io::stdin().as_fd().try_clone_to_owned()?, setup)
+}
+
+/// The same on a line that is made from inside.
+pub(super) fn join(setup: &str) -> io::Result<()> {
+    serve_on(pod::call()?, setup)
+}
+
+fn serve_on(control: OwnedFd, setup: &str) -> io::Result<()> {
     let setup: Setup = serde_json::from_str(setup)?;
-    let control = io::stdin().as_fd().try_clone_to_owned()?;
     network::lead_back()?;
     let watch = Watch::begin(setup.elsewhere.clone())?;
-    network::give_rights_away()?;
+    network::give_rights_away(setup.account)?;
     limit(&setup)?;
     // Else the programs it starts, which are of the same account, could look into it and take the line.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;

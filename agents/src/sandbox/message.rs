@@ -56,6 +56,8 @@ pub(super) struct Order {
 pub(super) struct Setup {
     /// Addresses on loopback that are the source's, outside.
     pub(super) elsewhere: Vec<SocketAddr>,
+    /// User and group that the first process becomes, unless it is of them from the begin.
+    pub(super) account: Option<(u32, u32)>,
     /// Most bytes of one file.
     pub(super) file_bytes: u64,
     /// Most bytes of one process's own memory, where no group of processes can be limited.

@@ -4,8 +4,8 @@ use std::io;
 use std::process::Command;
 
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
-    set_no_new_privs,
+    CapabilitySet, CapabilitySets, Gid, Uid, clear_ambient_capability_set, remove_capability_from_bounding_set,
+    set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 /// The routes: to the loopback, from an address of the loopback, so that answers are told from attempts.
@@ -31,13 +31,20 @@ pub(super) fn lead_back() -> io::Result<()> {
     Ok(())
 }
 
-/// From here on nothing in the sandbox has any right, nor can it get one. To be called before there is a second thread.
-pub(super) fn give_rights_away() -> io::Result<()> {
+/// From here on nothing in the sandbox has any right, nor can it get one, and all is of this account, if one is given. To be called before
+/// there is a second thread.
+pub(super) fn give_rights_away(account: Option<(u32, u32)>) -> io::Result<()> {
     set_no_new_privs(true)?;
     clear_ambient_capability_set()?;
     // Not all that this crate knows are known to every kernel.
     for capability in CapabilitySet::all().iter() {
         let _ = remove_capability_from_bounding_set(capability);
+    }
+    if let Some((user, group)) = account {
+        let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
+        set_thread_groups(&[])?;
+        set_thread_res_gid(group, group, group)?;
+        set_thread_res_uid(user, user, user)?;
     }
     let none = CapabilitySet::empty();
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;

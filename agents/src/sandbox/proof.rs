@@ -29,6 +29,13 @@ pub struct Outside {
     pub paths: Vec<(String, PathBuf)>,
 }
 
+impl Outside {
+    /// What stands for the paths, for whoever can write in these folders.
+    pub(super) fn witnesses(&self, writable: &[PathBuf]) -> Vec<PathBuf> {
+        self.paths.iter().flat_map(|(_, path)| witnesses(path, writable)).collect()
+    }
+}
+
 /// Makes the proof. What was tried, in sentences.
 ///
 /// # Errors
@@ -72,7 +79,7 @@ fn trials(host: &[SocketAddr], outside: &Outside, writable: &[PathBuf], run: &st
     let mark = format!(".drillctl-proof-{run}");
     Trials {
         addresses: host.iter().chain(&outside.addresses).copied().collect(),
-        hidden: paths().flat_map(|path| witnesses(path, writable)).collect(),
+        hidden: outside.witnesses(writable),
         marks: paths().filter(|path| leads_to(path, writable)).map(|path| path.join(&mark)).collect(),
     }
 }

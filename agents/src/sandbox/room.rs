@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rustix::process::{Signal, pidfd_send_signal};
-
 use super::Walls;
 use crate::Context;
 use crate::stream::on_thread;
@@ -29,7 +27,7 @@ pub(super) async fn watch(cx: &Context, walls: &Arc<Walls>) {
             let Some(walls) = walls.upgrade() else { return };
             if taken > most {
                 walls.overfull.store(true, Ordering::Relaxed);
-                let _ = pidfd_send_signal(&walls.first, Signal::KILL);
+                walls.end().await;
                 return;
             }
             pause = PAUSE.max((clock.elapsed() - began) * 10);

@@ -68,7 +68,7 @@ const RIGHTS: [Right; 4] = [
 ];
 
 /// Whether a process with this status has no capability, and can get none.
-fn without_rights(status: &str) -> bool {
+pub(super) fn without_rights(status: &str) -> bool {
     let value = |name: &str| status.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()));
     let sets = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
     let empty = |name| value(name).is_some_and(|set| !set.is_empty() && set.bytes().all(|digit| digit == b'0'));

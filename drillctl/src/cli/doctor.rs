@@ -102,7 +102,7 @@ async fn scenario(options: &Options, file: ScenarioFile, findings: &mut Vec<Find
         look(&part("scratch"), can_be_made(&cx, scenario, system, &known).await.map_err(Failure::from));
     }
     if scenario.sandbox.is_some() {
-        let found = Sandbox::admit(&cx).await.map(|()| "can be made".into());
+        let found = Sandbox::admit(&cx, scenario.container()).await.map(|()| "can be made".into());
         look("sandbox", found.map_err(Failure::from));
     }
     Ok(())

@@ -127,7 +127,7 @@ fn steps(plan: &Plan) -> Vec<String> {
         ),
     ]);
     if let Some(app) = &scenario.app {
-        steps.push(format!("Start the app {}", app.argv.join(" ")));
+        steps.push(format!("Start the app {}", app.what()));
     }
     steps.extend(
         scenario

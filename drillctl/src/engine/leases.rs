@@ -19,6 +19,7 @@ pub(crate) const SNAPSHOT: &str = "snapshot";
 pub(crate) const CANARY: &str = "canary";
 pub(crate) const ENVIRONMENT: &str = "environment";
 pub(crate) const SANDBOX: &str = "sandbox";
+pub(crate) const CONTAINERS: &str = "containers";
 pub(crate) const PROCESS: &str = "process";
 
 impl Leases {

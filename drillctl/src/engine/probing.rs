@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use drill_agents::probes::{self, Seen, Within};
-use drill_agents::{Context, Kind, Readiness, RunningApp, Sandbox};
+use drill_agents::{Context, Kind, Readiness, RunningApp};
 use drill_reports::{Assurance, CheckResult, Event, Outcome, Phase, Room, amount};
 use drill_scenarios::{Check, Judgement, Name, Probe, Scalar, describe};
 use jiff::Timestamp;
@@ -47,7 +47,7 @@ pub(super) async fn probe(engine: &mut Engine<'_>, placed: &[Placed<'_>]) -> Res
 /// Stops the app. One that ended by itself meanwhile has not served: what was seen before says nothing about it.
 async fn finish(engine: &Engine<'_>, mut app: RunningApp, look: Look<'_>) -> Result<(), Stop> {
     if let Some(how) = app.has_ended() {
-        look.own_fault()?;
+        look.own_fault().await?;
         let (title, expected) = ("The app runs until it is stopped", "it still runs after the last check");
         let check = passed(engine.plan.own(), "app-runs", title, Assurance::ApplicationHealthy, expected);
         let check = CheckResult { outcome: Outcome::Failed, observed: how, ..check };
@@ -80,9 +80,13 @@ async fn start(engine: &mut Engine<'_>, app: &drill_scenarios::App, look: Look<'
     if cx.sandbox().is_none() {
         probes::require_free([&app.ready.probe].into_iter().chain(checked), look.facts).await?;
     }
-    engine.leases.take(PROCESS, None, format!("app {}", app.argv.join(" ")), &cx.run)?;
+    engine.leases.take(PROCESS, None, format!("app {}", app.what()), &cx.run)?;
     let began = cx.clock.elapsed();
-    let (readiness, running) = match RunningApp::start(app, look.within(None, None)) {
+    let started = match app.container {
+        None => RunningApp::start(app, look.within(None, None)),
+        Some(_) => RunningApp::start_contained(app, look.within(None, None)).await,
+    };
+    let (readiness, running) = match started {
         Ok(mut running) => {
             let readiness = running.ready(look.within(None, None), look.failed_at).await?;
             (readiness, Some(running))
@@ -92,7 +96,7 @@ async fn start(engine: &mut Engine<'_>, app: &drill_scenarios::App, look: Look<'
     };
     let took = cx.clock.elapsed() - began;
     if !matches!(readiness, Readiness::Ready(_)) {
-        look.own_fault()?;
+        look.own_fault().await?;
     }
     engine.timed(Phase::Ready, took)?;
     let expected = format!("ready within {}", app.ready.within);
@@ -130,7 +134,7 @@ async fn make(check: &Check, look: Look<'_>) -> Result<CheckResult, Stop> {
         Judgement::Unclear(why) => (Outcome::Inconclusive, why.join("; ")),
     };
     if outcome != Outcome::Passed {
-        look.own_fault()?;
+        look.own_fault().await?;
     }
     let evidence_sha256 = match &seen {
         Seen::Values(values) => Some(host::sha256(&serde_json::to_vec(values).expect("an observation is plain data"))),
@@ -181,8 +185,11 @@ fn short(text: &str) -> String {
 
 impl Look<'_> {
     /// Fails if the sandbox may be what went wrong: then nothing is known about the backup.
-    fn own_fault(&self) -> Result<(), Stop> {
-        Ok(self.cx.sandbox().map_or(Ok(()), Sandbox::must_be_well)?)
+    async fn own_fault(&self) -> Result<(), Stop> {
+        match self.cx.sandbox() {
+            Some(sandbox) => Ok(sandbox.must_be_well().await?),
+            None => Ok(()),
+        }
     }
 
     /// Which system is meant.

@@ -8,7 +8,7 @@ use drill_agents::{Context, Error, Kind, Place, Removal, Sandbox, Vault, process
 use drill_reports::{Lease, LeaseEnd};
 use drill_scenarios::Scenario;
 
-use super::leases::{CANARY, ENVIRONMENT, Leases, PROCESS, SANDBOX, SNAPSHOT};
+use super::leases::{CANARY, CONTAINERS, ENVIRONMENT, Leases, PROCESS, SANDBOX, SNAPSHOT};
 use crate::failure::Failure;
 
 /// How often a removal is tried: what was just stopped may still be writing its last.
@@ -66,6 +66,11 @@ async fn release(cx: &Context, scenario: &Scenario, lease: &Lease) -> drill_agen
             let groups: Vec<PathBuf> =
                 serde_json::from_value(lease.spec.clone()).map_err(|error| unreadable(lease, error))?;
             Sandbox::release(&cx.run, &groups).await.map(end)
+        }
+        CONTAINERS => {
+            let socket: PathBuf =
+                serde_json::from_value(lease.spec.clone()).map_err(|error| unreadable(lease, error))?;
+            Sandbox::release_containers(cx, &socket).await.map(end)
         }
         CANARY => sources::open(system.source, &cx.secrets)?.unplant(cx, &cx.run).await.map(end),
         SNAPSHOT => {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use drill_agents::{Context, Note, Outside, Sandbox};
 use drill_scenarios::{Reference, Scenario};
 
-use super::leases::SANDBOX;
+use super::leases::{CONTAINERS, SANDBOX};
 use super::recovery::Placed;
 use super::{Engine, Stop};
 use crate::failure::Failure;
@@ -16,11 +16,21 @@ use crate::plan::Origin;
 pub(super) async fn enclose(engine: &mut Engine<'_>, placed: &[Placed<'_>]) -> Result<Vec<String>, Stop> {
     let (cx, plan) = (engine.cx, engine.plan);
     let Some(rules) = &plan.scenario().sandbox else { return Ok(Vec::new()) };
-    let groups = Sandbox::groups(&cx.run);
-    engine.leases.take(SANDBOX, None, named(&groups), &groups)?;
+    let container = plan.scenario().container();
+    match container {
+        None => {
+            let groups = Sandbox::groups(&cx.run);
+            engine.leases.take(SANDBOX, None, named(&groups), &groups)?;
+        }
+        Some(container) => {
+            let socket = Sandbox::engine(container)?;
+            let what = format!("containers by the engine at {}", socket.display());
+            engine.leases.take(CONTAINERS, None, what, &socket)?;
+        }
+    }
     let outside = outside(engine).await;
     let folders = placed.iter().flat_map(|placed| placed.environment.folders()).collect();
-    let sandbox = Sandbox::start(cx, rules, folders, &outside).await?;
+    let sandbox = Sandbox::start(cx, rules, container, folders, &outside).await?;
     let began = cx.clock.elapsed();
     let proof = sandbox.prove(cx, &outside).await?;
     engine.aside += cx.clock.elapsed() - began;
@@ -56,9 +66,7 @@ pub(super) async fn leave(engine: &mut Engine<'_>, whole: bool) -> Result<(), Fa
         Ok(notes) => notes,
         Err(error) => vec![note(format!("What its programs tried to reach is not known: {}.", error.chain()))],
     };
-    if let Err(reached) = sandbox.must_be_well()
-        && whole
-    {
+    if whole && let Err(reached) = sandbox.must_be_well().await {
         notes.push(note(format!("The checks passed, but {}.", reached.chain())));
     }
     engine.note(engine.plan.own(), &notes)

@@ -41,6 +41,10 @@ pub(super) fn check(rules: &mut Rules<'_>) {
 fn app(rules: &mut Rules<'_>) {
     let Some(app) = &rules.scenario.app else { return };
     let path = Path::of(["app"]);
+    if app.argv.is_empty() && app.container.is_none() {
+        let hint = "Add `argv` with the program and its arguments, or `container` with an image.";
+        rules.say(&path, "`app` doesn't say what is started", hint);
+    }
     arguments(rules, &path, &app.argv, &app.env);
     if let Some(folder) = &app.folder {
         rules.below(&path.key("folder"), folder.as_ref(), "the restored data");
@@ -69,9 +73,17 @@ fn probe(rules: &mut Rules<'_>, path: &Path, probe: &Probe) {
         Probe::Http(http) => request(rules, &path, http),
         Probe::Tcp(tcp) => connection(rules, &path, tcp),
         Probe::Sql(sql) => query(rules, &path, sql),
-        Probe::Command(CommandProbe { argv, env, .. }) => arguments(rules, &path, argv, env),
+        Probe::Command(command) => program(rules, &path, command),
         Probe::File(file) => restored(rules, &path, file),
         Probe::References(references) => referenced(rules, &path, references),
+    }
+}
+
+fn program(rules: &mut Rules<'_>, path: &Path, command: &CommandProbe) {
+    arguments(rules, path, &command.argv, &command.env);
+    if command.in_app && rules.scenario.container().is_none() {
+        let hint = "Take it away: the program then runs as the app does, on this host or in the sandbox.";
+        rules.say(&path.key("in_app"), "there is no container to run it in", hint);
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod adopted;
 mod check;
+mod container;
 mod exception;
 mod history;
 mod objectives;
@@ -37,6 +38,7 @@ pub(crate) fn check(scenario: &Scenario, tree: &Node) -> Vec<Finding> {
     vault::check(&mut rules);
     seal::check(&mut rules);
     check::check(&mut rules);
+    container::check(&mut rules);
     sandbox::check(&mut rules);
     objectives::check(&mut rules);
     history::check(&mut rules);

@@ -10,6 +10,7 @@ mod crash;
 mod damage;
 mod directory;
 mod disk;
+mod etcd;
 mod examples;
 mod files;
 mod history;

@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs as they need")]
 #![allow(dead_code, unreachable_pub, reason = "parts that are shared with the end-to-end tests")]
 
+#[path = "../../tests/support/etcd.rs"]
+mod etcd;
 #[path = "../../tests/support/mariadb.rs"]
 mod mariadb;
 #[path = "../../tests/support/must.rs"]
@@ -23,6 +25,7 @@ use drill_agents::{
     Vault, differences, scratches, sources,
 };
 use drill_scenarios::Level;
+use etcd::EtcdServer;
 use mariadb::Mariadb;
 use must::must;
 use postgres::Cluster;
@@ -44,6 +47,7 @@ enum Server {
     Postgres(Cluster),
     Mariadb(Mariadb),
     Redis(RedisServer),
+    Etcd(EtcdServer),
 }
 
 fn rows(home: &Path) -> Vec<Row> {
@@ -71,6 +75,9 @@ fn rows(home: &Path) -> Vec<Row> {
     let server = RedisServer::start();
     server.fill(2000);
     let redis = json!({"redis": {"url": server.url(), "canary": true}});
+    let member = EtcdServer::start();
+    member.fill(1000);
+    let etcd = json!({"etcd": {"endpoints": [member.endpoint()], "canary": true}});
     let directory = || json!({"directory": {}});
     let row = |kind, source, scratch, plants| Row { kind, source, scratch, plants, _server: None };
     vec![
@@ -83,6 +90,7 @@ fn rows(home: &Path) -> Vec<Row> {
         Row { _server: Some(Server::Postgres(cluster)), ..row("postgres", postgres, json!({"postgres": {}}), true) },
         Row { _server: Some(Server::Mariadb(mariadb)), ..row("mariadb", of_mariadb, json!({"mariadb": {}}), true) },
         Row { _server: Some(Server::Redis(server)), ..row("redis", redis, json!({"redis": {}}), true) },
+        Row { _server: Some(Server::Etcd(member)), ..row("etcd", etcd, json!({"etcd": {}}), true) },
     ]
 }
 

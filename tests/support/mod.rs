@@ -3,6 +3,7 @@
 
 mod archived;
 mod barman;
+mod etcd;
 mod mariadb;
 mod must;
 mod newer;
@@ -15,6 +16,7 @@ mod world;
 
 pub use archived::Archived;
 pub use barman::{Barman, damage};
+pub use etcd::EtcdServer;
 pub use mariadb::{Mariadb, bin as mariadb_bin};
 pub use must::must;
 pub use newer::newer_postgres;

@@ -1,0 +1,10 @@
+//! etcd at work, and drilled.
+
+mod changes;
+mod fixture;
+mod leases;
+mod reaching;
+mod round_trip;
+mod tls;
+mod unrestorable;
+mod users;

@@ -2,6 +2,7 @@
 
 mod changes;
 mod fixture;
+mod gateway;
 mod leases;
 mod reaching;
 mod round_trip;

@@ -131,3 +131,18 @@ async fn canaries_are_no_data_and_only_ones_own_is_removed() {
     assert_eq!(source.unplant(cx, &cx.run).await.expect("again"), Removal::Absent);
     assert_eq!(fixture.ctl("get --keys-only drillctl --prefix").await.trim(), "drillctl-canary-other");
 }
+
+/// A page has as many keys as those before it let expect, and an answer has its limit.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_values_behind_many_small_ones_are_read_in_smaller_pages() {
+    let fixture = Fixture::start().await;
+    fixture.fill(600, 10).await;
+    let mut connection = Connection::open(&fixture.address()).await.expect("connected");
+    let large = Bytes(vec![7; 1 << 20]);
+    for number in 0..60 {
+        let put = json!({"key": Bytes(format!("/large/{number}").into_bytes()), "value": large});
+        let _: Value = connection.ask("kv/put", &put).await.expect("written");
+    }
+    let (captured, _) = fixture.capture().await;
+    assert_eq!(captured.index.databases[0].keyspaces[&0].keys(), 660);
+}

@@ -74,3 +74,35 @@ async fn alarms_are_told_and_one_that_says_that_members_disagree_ends_the_drill(
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_is_the_source_or_not_the_one_that_was_started_ends_the_drill() {
+    let fixture = Fixture::start().await;
+    fixture.ctl("put a 1").await;
+    let (captured, stream) = fixture.capture().await;
+    let restored = fixture.restore(&captured.index, stream.clone()).await;
+    let told: Value = serde_json::from_str(&restored.ctl("endpoint status --write-out=json").await).expect("JSON");
+    let id = told[0]["Status"]["header"]["cluster_id"].as_u64().expect("an id");
+    restored.release().await;
+    // A cluster's id comes from its name and token, which are those of the run.
+    let mut same = captured.index.clone();
+    same.databases[0].settings.insert("cluster_id".into(), format!("{id:x}"));
+    let Err(error) = fixture.try_restore(&EtcdScratch::default(), &same, stream.clone()).await else {
+        panic!("restored")
+    };
+    assert_eq!(error.kind(), Kind::Refused, "{}", error.chain());
+    fixture.release().await;
+
+    let bin = fixture.folder.join("bin");
+    std::fs::create_dir(&bin).expect("a folder");
+    for (program, more) in [("etcd", "--name another"), ("etcdctl", "")] {
+        let script = bin.join(program);
+        std::fs::write(&script, format!("#!/bin/sh\nexec {program} \"$@\" {more}\n")).expect("a script");
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
+    }
+    let described = EtcdScratch { bin: Some(bin), ..EtcdScratch::default() };
+    let Err(error) = fixture.try_restore(&described, &captured.index, stream).await else { panic!("restored") };
+    assert_eq!(error.kind(), Kind::Refused, "{}", error.chain());
+    assert!(error.to_string().contains("not the one that was started"), "{error}");
+    fixture.release().await;
+}

@@ -13,7 +13,7 @@ use crate::tls::Certificates;
 use crate::{Error, Kind, Result, Secrets, Whereabouts};
 
 const PORT: u16 = 2379;
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(5);
 /// How long nothing at all may come. A member that has to ask a slow quorum answers within ten seconds, or with an error.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -84,11 +84,11 @@ impl Address {
             .user_agent(concat!("drillctl/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE);
+        // Even a client that never speaks TLS is made with a provider of it.
+        crate::install_tls();
         let client = match member {
-            Endpoint::Unix(socket) => {
-                crate::install_tls();
-                client.unix_socket(socket.as_path())
-            }
+            Endpoint::Unix(socket) => client.unix_socket(socket.as_path()),
+            Endpoint::Http(url) if url.scheme() == "http" => client,
             Endpoint::Http(_) => client.tls_backend_preconfigured(self.certificates.config()?),
         };
         client.build().map_err(|cause| Error::new(Kind::Config, "making a client for etcd").because(cause))

@@ -54,6 +54,9 @@ impl Refusal {
             () if is("authentication failed") => error(Kind::Denied).hint("Check user and password."),
             () if is("permission denied") => error(Kind::Denied)
                 .hint("Name a user with the role `root` (`etcdctl user grant-role NAME root`): etcd gives a snapshot to no other."),
+            () if is("CommonName") => error(Kind::Config).hint(
+                "A cluster that has users wants a certificate without a common name (CN) from whoever comes through its gateway.",
+            ),
             () if is("has been compacted") => error(Kind::Unavailable).hint(
                 "The cluster forgot the revision of the backup before it was read to its end. Let it keep more \
                  (`--auto-compaction-retention`), or raise `limits.bandwidth`.",
@@ -89,6 +92,8 @@ mod tests {
             assert!(refusal.wants_a_user(), "{refusal:?}");
             assert_eq!(refusal.error("asking").kind(), Kind::Denied);
         }
+        let named = Refusal::of(StatusCode::BAD_REQUEST, b"CommonName of client sending a request against gateway\n");
+        assert_eq!(named.error("asking").kind(), Kind::Config);
         let none = Refusal::of(StatusCode::NOT_FOUND, b"Not Found\n").error("asking for status");
         assert_eq!((none.kind(), none.to_string().as_str()), (Kind::Config, "asking for status: Not Found"));
     }

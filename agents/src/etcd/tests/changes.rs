@@ -58,6 +58,23 @@ async fn a_backup_that_is_older_than_it_says_is_told_by_its_revision_and_by_its_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_may_be_in_the_backup_or_not_is_no_difference_and_what_came_later_is() {
+    let fixture = filled().await;
+    let (mut captured, _) = fixture.capture().await;
+    let settings = &mut captured.index.databases[0].settings;
+    let revision: i64 = settings["revision"].parse().expect("a number");
+    settings.insert("revision_after".into(), (revision + 1).to_string());
+    for (put, found) in [("b", vec![]), ("c", vec!["key:b", "key:c"])] {
+        fixture.ctl(&format!("put {put} 1")).await;
+        let (_, stream) = fixture.capture().await;
+        let restored = fixture.restore(&captured.index, stream).await;
+        let differing = restored.differences(&captured.index).await;
+        assert_eq!(differing.iter().map(|(subject, _)| subject.as_str()).collect::<Vec<_>>(), found, "{put}");
+        restored.release().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_keys_that_were_lost_are_named_up_to_what_a_report_can_hold() {
     let fixture = Fixture::start().await;
     fixture.fill(12_000, 10).await;

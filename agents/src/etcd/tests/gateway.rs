@@ -12,7 +12,8 @@ use crate::etcd::address::Address;
 use crate::etcd::connection::Connection;
 use crate::etcd::message::Bytes;
 use crate::etcd::snapshot::Snapshot;
-use crate::trial::context;
+use crate::sources::EtcdSource;
+use crate::trial::{captured, context};
 use crate::{Context, Kind, Result, Sha256};
 
 /// Answers each request by its path; nothing is no answer at all. It ends with the test's process.
@@ -95,6 +96,31 @@ async fn a_snapshot_is_whole_or_an_error_however_its_stream_ends() {
         assert_eq!(error.kind(), Kind::Unavailable, "{what}: {}", error.chain());
         assert!(error.chain().contains(said), "{what}: {}", error.chain());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_somebody_always_writes_it_is_said_which_revisions_are_not_compared() {
+    let home = tempfile::tempdir().expect("tempdir");
+    let (socket, revision) = (home.path().join("s"), AtomicU64::new(100));
+    let sum = hex::decode(Sha256::of(b"content").to_string()).expect("a digest");
+    stand_in(&socket, move |path| {
+        let header = json!({"member_id": "1", "revision": revision.fetch_add(1, Ordering::Relaxed).to_string()});
+        Some(match path {
+            "maintenance/status" => status(),
+            "maintenance/snapshot" => line(b"content") + &line(&sum),
+            _ => json!({"header": header}).to_string(),
+        })
+    });
+    let (cx, described) = (context(home.path()), format!("unix://{}", socket.display()));
+    let described = drill_scenarios::EtcdSource { endpoints: vec![described], ..Default::default() };
+    let source = EtcdSource::open(&described, &cx.secrets).expect("a source");
+    let (captured, _) = captured(&source, &cx).await.expect("captured");
+    let settings = &captured.index.databases[0].settings;
+    let [before, after]: [u64; 2] =
+        ["revision", "revision_after"].map(|name| settings[name].parse().expect("a revision"));
+    assert!(before < after, "{settings:?}");
+    let said = format!("from there to revision {after} may be in it or not");
+    assert!(captured.notes.iter().any(|note| note.statement.contains(&said)), "{:?}", captured.notes);
 }
 
 #[tokio::test(flavor = "multi_thread")]

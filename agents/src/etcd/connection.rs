@@ -162,21 +162,16 @@ impl Connection {
     }
 
     /// Says who asks, if the cluster wants to know.
-    pub(super) async fn log_in(&mut self) -> Result<()> {
+    async fn log_in(&mut self) -> Result<()> {
         let Some(Login { user, password }) = self.login.clone() else { return Ok(()) };
         let path = "auth/authenticate";
         self.token = None;
         let who = Authenticate { name: &user, password: password.expose_secret() };
-        match self.answered(path, &who).await? {
-            Ok(body) => {
-                let token: Token = serde_json::from_slice(&body)
-                    .map_err(|_| Error::new(Kind::Unavailable, format!("{}: no token was given", self.doing(path))))?;
-                self.token = Some(token.token.into());
-                Ok(())
-            }
-            Err(refusal) if refusal.has_no_users() => Ok(()),
-            Err(refusal) => Err(refusal.error(&self.doing(path))),
-        }
+        let body = self.answered(path, &who).await?.map_err(|refusal| refusal.error(&self.doing(path)))?;
+        let token: Token = serde_json::from_slice(&body)
+            .map_err(|_| Error::new(Kind::Unavailable, format!("{}: no token was given", self.doing(path))))?;
+        self.token = Some(token.token.into());
+        Ok(())
     }
 
     /// The body of the answer, or what etcd says against it.
@@ -209,10 +204,8 @@ impl Connection {
         let mut body = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(|cause| self.broken(path, cause))? {
             if body.len() + piece.len() > LARGEST {
-                return Err(Error::new(
-                    Kind::Exhausted,
-                    format!("{}: the answer has more than {LARGEST} bytes", self.doing(path)),
-                ));
+                let message = format!("{}: the answer has more than {LARGEST} bytes", self.doing(path));
+                return Err(Error::new(Kind::Exhausted, message));
             }
             body.extend_from_slice(&piece);
         }

@@ -25,7 +25,7 @@ pub(crate) struct Revisions<'a> {
     over: &'a BTreeSet<String>,
 }
 
-/// Keys that differ by name, with what differs, and how many buckets differ without one of their keys being named.
+/// Keys that differ by name, with what differs, and how many buckets differ without all of their keys being named.
 pub(crate) type Named = (BTreeMap<String, String>, u64);
 
 impl<'a> Revisions<'a> {
@@ -63,12 +63,16 @@ impl<'a> Revisions<'a> {
         while let Some((was, is)) = pairs.next(cx, connection).await? {
             let Some(key) = was.as_ref().or(is.as_ref()).map(|key| key.key.0.clone()) else { continue };
             let bucket = Keyspace::bucket_of(&key);
-            if named.len() == MOST_NAMED || buckets.binary_search(&bucket).is_err() {
+            if buckets.binary_search(&bucket).is_err() {
                 continue;
             }
-            if let Some(statement) = self.differs(was.as_ref(), is.as_ref(), level) {
-                explained.insert(bucket);
-                named.insert(shown(&key), statement);
+            match self.differs(was.as_ref(), is.as_ref(), level) {
+                None => {}
+                Some(_) if named.len() == MOST_NAMED => drop(explained.remove(&bucket)),
+                Some(statement) => {
+                    explained.insert(bucket);
+                    named.insert(shown(&key), statement);
+                }
             }
         }
         Ok((named, (buckets.len() - explained.len()) as u64))

@@ -9,8 +9,6 @@ use crate::{Error, Kind};
 const NOBODY: &str = "user name is empty";
 /// What it says of a token that it doesn't know, or no more.
 const STALE_TOKEN: &str = "invalid auth token";
-/// What it says where it has no users, or doesn't ask for them.
-const NO_AUTH: &str = "authentication is not enabled";
 
 /// An error that etcd answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,10 +36,6 @@ impl Refusal {
 
     pub(super) fn wants_another_token(&self) -> bool {
         self.said.contains(STALE_TOKEN)
-    }
-
-    pub(super) fn has_no_users(&self) -> bool {
-        self.said.contains(NO_AUTH)
     }
 
     /// The error that it is. `doing` says what was asked of whom.

@@ -85,6 +85,7 @@ async fn all_keys_that_were_lost_are_named_up_to_what_a_report_can_hold() {
     let (named, rest): (Vec<_>, Vec<_>) = found.iter().partition(|(subject, _)| subject.starts_with("key:"));
     assert_eq!(named.len(), 10_000);
     assert!(named.iter().all(|(_, statement)| statement == "is missing"));
+    assert_eq!(rest.len(), 1, "the others are told as a number");
     assert!(
         rest.iter().all(|(subject, words)| subject == "keys:0" && words.starts_with("0 keys, were 12000; ")),
         "{rest:?}"

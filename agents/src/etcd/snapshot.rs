@@ -68,7 +68,7 @@ impl Snapshot {
         };
         match &next {
             Some(piece) => self.sum.push(piece),
-            None if std::mem::take(&mut self.sum).is_right() => {}
+            None if std::mem::take(&mut self.sum).fits() => {}
             None => {
                 let message = "the snapshot that the member of etcd sent broke off, or is not what its SHA-256 says";
                 return Err(Error::new(Kind::Unavailable, message));
@@ -126,7 +126,7 @@ impl Sum {
         self.last.drain(..known);
     }
 
-    fn is_right(self) -> bool {
+    fn fits(self) -> bool {
         self.digest.bytes()[..] == self.last[..]
     }
 }
@@ -135,10 +135,10 @@ impl Sum {
 mod tests {
     use super::*;
 
-    fn is_right(content: &[u8], piece: usize) -> bool {
+    fn fits(content: &[u8], piece: usize) -> bool {
         let mut sum = Sum::default();
         content.chunks(piece).for_each(|piece| sum.push(piece));
-        sum.is_right()
+        sum.fits()
     }
 
     #[test]
@@ -148,10 +148,10 @@ mod tests {
         digest.update(&content);
         let mut whole = [&content[..], &digest.bytes()].concat();
         for piece in [1, 31, 32, 33, 10_000] {
-            assert!(is_right(&whole, piece), "in pieces of {piece}");
-            assert!(!is_right(&whole[..whole.len() - 1], piece) && !is_right(&whole[..40], piece));
+            assert!(fits(&whole, piece), "in pieces of {piece}");
+            assert!(!fits(&whole[..whole.len() - 1], piece) && !fits(&whole[..40], piece));
         }
         whole[7] ^= 1;
-        assert!(!is_right(&whole, 100) && !is_right(b"short", 2) && !is_right(b"", 1));
+        assert!(!fits(&whole, 100) && !fits(b"short", 2) && !fits(b"", 1));
     }
 }

@@ -162,6 +162,21 @@ impl Restored {
         differences(index, &observed, Level::Content)
     }
 
+    /// Releases it as whoever knows the place alone does: nobody has stopped the server before.
+    pub(super) async fn release_by_place(self) {
+        let sockets = self.place.also[0].clone();
+        let servers = || {
+            let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+            let folders = processes.filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok());
+            folders.filter(|folder| folder.starts_with(&sockets)).count()
+        };
+        std::mem::forget(self.environment);
+        assert_eq!(servers(), 1, "it serves");
+        self.scratch.release(&self.cx, &self.place).await.expect("release");
+        assert_eq!(servers(), 0, "it was stopped");
+        assert!(!sockets.exists() && !self.place.folder.exists(), "nothing is left");
+    }
+
     pub(super) async fn release(self) {
         drop(self.environment);
         self.scratch.release(&self.cx, &self.place).await.expect("release");

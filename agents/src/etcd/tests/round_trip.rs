@@ -146,3 +146,11 @@ async fn large_values_behind_many_small_ones_are_read_in_smaller_pages() {
     let (captured, _) = fixture.capture().await;
     assert_eq!(captured.index.databases[0].keyspaces[&0].keys(), 660);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_nobody_holds_any_more_is_stopped_with_its_place() {
+    let fixture = Fixture::start().await;
+    fixture.ctl("put a 1").await;
+    let (captured, stream) = fixture.capture().await;
+    fixture.restore(&captured.index, stream).await.release_by_place().await;
+}

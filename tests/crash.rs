@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Cluster, Mariadb, RedisServer, World, must};
+use crate::support::{Cluster, EtcdServer, Mariadb, RedisServer, World, must};
 
 const STAGES: [&str; 7] = ["capture", "store", "provision", "restore", "verify", "probe", "release"];
 
@@ -192,6 +192,35 @@ fn a_throw_away_redis_of_a_killed_run_is_stopped_and_removed() {
         assert!(!serving(), "{stage}: it still runs");
         assert!(!Path::new("/tmp").join(&socket).exists() && world.leftovers().is_empty(), "{stage}");
         assert_eq!(server.send(&["DBSIZE"]), "200000", "{stage}: the canary is gone");
+        fs::remove_dir_all(run).expect("make room for the next");
+    }
+}
+
+#[test]
+fn a_throw_away_etcd_of_a_killed_run_is_stopped_and_removed() {
+    let server = EtcdServer::start();
+    server.fill(20_000);
+    let world = World::new();
+    world.scenario(&[
+        ("source", &format!("{{etcd: {{endpoints: ['{}'], canary: true}}}}", server.endpoint())),
+        ("scratch", "{etcd: {}}"),
+        ("checks", "[{name: wait, probe: {command: {argv: [sleep, '60']}}, expect: {exit: {equals: 0}}}]"),
+    ]);
+    for stage in ["capture", "restore", "probe"] {
+        kill_in(&world, stage, Duration::from_millis(100));
+        let run = world.runs().pop().expect("a run");
+        let name = run.file_name().expect("an id").to_string_lossy().into_owned();
+        let serving = || {
+            let servers = must(Command::new("ps").args(["-eo", "args"]));
+            String::from_utf8_lossy(&servers.stdout).contains(&format!("etcd --name {name}"))
+        };
+        assert!(stage != "probe" || serving(), "the throw-away server outlives the drill that was killed");
+        swept(&world, stage);
+        assert!(!serving(), "{stage}: it still runs");
+        let short = name.replace('-', "").to_lowercase();
+        let sockets = Path::new("/tmp").join(format!("drillctl-{}", &short[short.len() - 12..]));
+        assert!(!sockets.exists() && world.leftovers().is_empty(), "{stage}");
+        assert_eq!(server.ctl(&["get", "drillctl", "--prefix"]), "", "{stage}: the canary is gone");
         fs::remove_dir_all(run).expect("make room for the next");
     }
 }

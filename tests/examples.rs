@@ -1,5 +1,6 @@
 //! The examples in `scenarios/`, to the byte, each against the real thing that it is about. `postgres.yaml` is run in
-//! `postgres.rs`, `mariadb.yaml` in `mariadb.rs`, `redis.yaml` in `redis.rs`, `wordpress.yaml` in `wordpress.rs`, `quickstart.yaml` by `make drill`, `container.yaml` by `tests/image`.
+//! `postgres.rs`, `mariadb.yaml` in `mariadb.rs`, `redis.yaml` in `redis.rs`, `etcd.yaml` in `etcd.rs`, `wordpress.yaml` in
+//! `wordpress.rs`, `quickstart.yaml` by `make drill`, `container.yaml` by `tests/image`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -342,8 +343,8 @@ fn every_example_is_run_by_a_test() {
     let entries = fs::read_dir(folder).expect("the examples").flatten().map(|entry| entry.path());
     let files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|is| is == "yaml")).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let runners =
-        ["tests/examples.rs", "tests/postgres.rs", "tests/mariadb.rs", "tests/redis.rs", "tests/image", "Makefile"];
+    let servers = ["tests/postgres.rs", "tests/mariadb.rs", "tests/redis.rs", "tests/etcd.rs", "tests/wordpress.rs"];
+    let runners = [&["tests/examples.rs", "tests/image", "Makefile"][..], &servers].concat();
     let read = |name: &&str| fs::read_to_string(root.join(name)).expect("a runner");
     let text: String = runners.iter().map(read).collect();
     let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("//!")).collect();

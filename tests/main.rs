@@ -11,6 +11,7 @@ mod crash;
 mod damage;
 mod directory;
 mod disk;
+mod etcd;
 mod examples;
 mod files;
 mod history;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Cluster, Mariadb, RedisServer, World, files_below};
+use crate::support::{Cluster, EtcdServer, Mariadb, RedisServer, World, files_below};
 
 const ENVIRONMENT: &str = "environment-hunter2-4711";
 const FILE: &str = "file-hunter2-4712";
@@ -106,5 +106,31 @@ fn a_password_of_redis_reaches_nothing_whether_the_server_takes_it_or_not() {
         let finished = world.finish(command);
         assert_eq!(finished.code, Some(code), "{}", finished.stderr);
         nowhere(&world, &[&finished.stdout, &finished.stderr], &[URL]);
+    }
+}
+
+#[test]
+fn a_password_of_etcd_reaches_nothing_whether_the_cluster_takes_it_or_not() {
+    let server = EtcdServer::start();
+    server.fill(10);
+    server.ctl(&["user", "add", &format!("root:{ENVIRONMENT}")]);
+    server.ctl(&["user", "grant-role", "root", "root"]);
+    server.ctl(&["auth", "enable"]);
+    let world = World::new();
+    let source =
+        format!("{{etcd: {{endpoints: ['{}'], user: root, password: {{env: ETCD_PASSWORD}}}}}}", server.endpoint());
+    let checks =
+        "[{name: env, probe: {command: {argv: [env]}}, expect: {exit: {equals: 0}, stdout: {equals: nothing}}}]";
+    world.scenario(&[
+        ("source", &source),
+        ("scratch", "{etcd: {user: root, password: {env: ETCD_PASSWORD}}}"),
+        ("checks", checks),
+    ]);
+    for (more, code) in [("", 1), ("-no", 2)] {
+        let mut command = world.command(&["run", "scenario.yaml", "-vv"]);
+        command.env("ETCD_PASSWORD", format!("{ENVIRONMENT}{more}"));
+        let finished = world.finish(command);
+        assert_eq!(finished.code, Some(code), "{}", finished.stderr);
+        nowhere(&world, &[&finished.stdout, &finished.stderr], &[ENVIRONMENT]);
     }
 }

@@ -17,7 +17,7 @@ const SHOWN: usize = 200;
 ///
 /// The subject of a path is the path; of what is in a database its class and name (`table:public.orders`, `index:public.orders_pkey`,
 /// `setting:encoding`), with the database before the name where there may be several (`table:data/app.db:orders` in SQLite,
-/// `table:shop:public.orders` in a physical backup of PostgreSQL, `key:0:user:42` in Redis). Settings, and the
+/// `table:shop:public.orders` in a physical backup of PostgreSQL, `key:0:user:42` in Redis, whose databases have numbers). Settings, and the
 /// fingerprints of tables, are compared where both sides have them. Paths must be ordered by their bytes.
 pub fn differences(expected: &Index, observed: &Index, level: Level) -> Vec<(String, String)> {
     let mut found = Vec::new();
@@ -217,10 +217,10 @@ fn databases(was: &Database, is: &Database, level: Level, mut found: impl FnMut(
     });
     let (nothing, [was_keys, is_keys]) = (Keyspace::default(), [&was.keyspaces, &is.keyspaces]);
     for number in was_keys.keys().chain(is_keys.keys().filter(|number| !was_keys.contains_key(number))) {
-        let [was, is] = [was_keys, is_keys].map(|side| side.get(number).unwrap_or(&nothing));
-        for (name, statement) in was.differences(is, level) {
+        let [were, are] = [was_keys, is_keys].map(|side| side.get(number).unwrap_or(&nothing));
+        for (name, statement) in were.differences(are, level) {
             match name {
-                Some(name) => found("key", &format!("{number}:{name}"), statement),
+                Some(name) => found("key", &was.key(*number, &name), statement),
                 None => found("keys", &number.to_string(), statement),
             }
         }

@@ -10,9 +10,12 @@ const PG_DUMP: &str = "database.pgdump";
 const SQL_DUMP: &str = "database.sql";
 /// Name of the file that a Redis server's data is fetched into: the one that a server loads when it starts.
 const RDB: &str = "dump.rdb";
+/// Name of the file that a snapshot of etcd is fetched into.
+const ETCD_SNAPSHOT: &str = "snapshot.db";
 
 /// Restores a snapshot's stream into `to`, which is made if it is absent: a tree as it was, a file under its name, a dump as a
-/// file that `pg_restore` or `mariadb` reads, an RDB as one that a Redis server loads, several as the folders of pieces that
+/// file that `pg_restore` or `mariadb` reads, an RDB as one that a Redis server loads,
+/// a snapshot of etcd as one that `etcdutl` restores, several as the folders of pieces that
 /// `RESTORE.md` tells of, a base backup as the cluster's files.
 ///
 /// # Errors
@@ -26,6 +29,7 @@ pub async fn fetch(cx: &Context, index: &Index, stream: OpenReader, to: &Path) -
         Format::PgDump => tree::restore_file(cx, &to.join(PG_DUMP), stream).await?,
         Format::MariadbDump => tree::restore_file(cx, &to.join(SQL_DUMP), stream).await?,
         Format::Rdb => tree::restore_file(cx, &to.join(RDB), stream).await?,
+        Format::EtcdSnapshot => tree::restore_file(cx, &to.join(ETCD_SNAPSHOT), stream).await?,
     };
     let complaints = restored
         .complaints

@@ -30,6 +30,8 @@ pub enum Format {
     MariadbDump,
     /// An RDB, as a Redis server sends it to a replica.
     Rdb,
+    /// A snapshot of an etcd cluster: the database of a member, with its SHA-256 behind it.
+    EtcdSnapshot,
 }
 
 /// What is known about the content of a snapshot, or about what is in an environment.
@@ -202,7 +204,7 @@ impl TryFrom<String> for PathText {
 pub struct Database {
     /// Its name; for SQLite the path of its file in the tree.
     pub name: String,
-    /// `postgres`, `mariadb`, `mysql`, `sqlite` or `redis`.
+    /// `postgres`, `mariadb`, `mysql`, `sqlite`, `redis` or `etcd`.
     pub engine: String,
     /// The server's or library's version.
     pub version: String,
@@ -220,7 +222,7 @@ pub struct Database {
     /// of what of this is on both sides, only that it is there can be compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restless: Vec<String>,
-    /// The keys of each database of a Redis server, by its number.
+    /// The keys of each database of a Redis server, by its number; those of etcd are those of number 0.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keyspaces: BTreeMap<u64, Keyspace>,
     /// Memory that its server took, where all of its data is in memory. It says how much restoring takes, and is not compared.
@@ -229,6 +231,11 @@ pub struct Database {
 }
 
 impl Database {
+    /// What a key is called: by the number of its database and its name, where the server numbers databases.
+    pub(crate) fn key(&self, number: u64, name: &str) -> String {
+        if self.engine == "etcd" { name.to_owned() } else { format!("{number}:{name}") }
+    }
+
     /// Takes over the captured definitions of what both have in these classes: servers of other versions word them differently.
     pub(crate) fn reword(&mut self, captured: &Self, classes: &[&str]) {
         for class in classes {

@@ -1,13 +1,15 @@
 //! What is known about the keys of one database of a key-value store, in a size that doesn't grow with their number.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 
 use aws_lc_rs::digest;
 use drill_scenarios::Level;
 use serde::{Deserialize, Serialize};
 
-use crate::Fingerprint;
+use crate::{Fingerprint, PathText};
 
 /// The keys of one database, dealt out to buckets by their names. Of each bucket it is known how many keys are in it and what is in
 /// them; a name is known only of a key that was found to differ.
@@ -118,6 +120,11 @@ impl Keyspace {
         }
         found
     }
+}
+
+/// A key's name without loss: bytes that are no printable text are written as paths are.
+pub(crate) fn shown(name: &[u8]) -> String {
+    PathText::new(OsStr::from_bytes(name)).to_string()
 }
 
 #[cfg(test)]

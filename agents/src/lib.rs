@@ -16,6 +16,7 @@ mod difference;
 mod digest;
 mod environment;
 mod error;
+mod etcd;
 mod fetch;
 mod fingerprint;
 mod identity;

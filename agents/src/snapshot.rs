@@ -29,7 +29,7 @@ pub struct Header {
     pub scenario: String,
     /// Id of the run that took it.
     pub run: String,
-    /// Kind of the source: `directory`, `sqlite`, `postgres`, `mariadb`, `redis`, `command`.
+    /// Kind of the source: `directory`, `sqlite`, `postgres`, `mariadb`, `redis`, `etcd`, `command`.
     pub source: String,
     /// What the stream is.
     pub format: StreamFormat,
@@ -73,6 +73,8 @@ pub enum StreamFormat {
     MariadbDump,
     /// An RDB of a Redis server.
     Rdb,
+    /// A snapshot of an etcd cluster.
+    EtcdSnapshot,
 }
 
 /// One sealed file.
@@ -214,6 +216,7 @@ impl From<&Format> for StreamFormat {
             Format::PgBase => Self::PgBase,
             Format::MariadbDump => Self::MariadbDump,
             Format::Rdb => Self::Rdb,
+            Format::EtcdSnapshot => Self::EtcdSnapshot,
         }
     }
 }

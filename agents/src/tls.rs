@@ -2,11 +2,11 @@
 //! fails at run time only.
 
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::{Error, Kind, Result};
 
@@ -54,4 +54,48 @@ pub(crate) fn trusted(file: Option<&Path>, option: &str) -> Result<RootCertStore
 pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
     read.map_err(|cause| Error::new(Kind::Config, format!("reading certificates {}", file.display())).because(cause))
+}
+
+/// Files with what is trusted, and what is shown to a server that asks for a client's certificate.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Certificates {
+    ca: Option<PathBuf>,
+    own: Option<(PathBuf, PathBuf)>,
+}
+
+impl Certificates {
+    /// Those that a scenario names as `ca`, `certificate` and `key`, relative to `base`.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] for a certificate without its key.
+    pub(crate) fn of(base: &Path, ca: Option<&Path>, certificate: Option<&Path>, key: Option<&Path>) -> Result<Self> {
+        let own = match (certificate, key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some((base.join(certificate), base.join(key))),
+            _ => {
+                return Err(Error::new(Kind::Config, "a client's certificate and its key belong together")
+                    .hint("Give both `certificate` and `key`, or neither."));
+            }
+        };
+        Ok(Self { ca: ca.map(|file| base.join(file)), own })
+    }
+
+    /// Settings of a client that has them.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if one of the files can't be read.
+    pub(crate) fn config(&self) -> Result<ClientConfig> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.map_err(setting_up)?.with_root_certificates(trusted(self.ca.as_deref(), "ca")?);
+        let Some((certificate, key)) = &self.own else { return Ok(builder.with_no_client_auth()) };
+        let read = PrivateKeyDer::from_pem_file(key)
+            .map_err(|cause| Error::new(Kind::Config, format!("reading key {}", key.display())).because(cause))?;
+        builder.with_client_auth_cert(certificates(certificate)?, read).map_err(setting_up)
+    }
+}
+
+/// The error that rustls' complaint is.
+pub(crate) fn setting_up(cause: rustls::Error) -> Error {
+    Error::new(Kind::Config, "setting up TLS").because(cause)
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs as they need")]
 #![allow(dead_code, unreachable_pub, reason = "parts that are shared with the end-to-end tests")]
 
+#[path = "../../tests/support/etcd.rs"]
+mod etcd;
 #[path = "../../tests/support/mariadb.rs"]
 mod mariadb;
 #[path = "../../tests/support/must.rs"]
@@ -25,6 +27,7 @@ use drill_agents::{
     Vault, differences, scratches, sources,
 };
 use drill_scenarios::Level;
+use etcd::EtcdServer;
 use mariadb::Mariadb;
 use must::must;
 use postgres::Cluster;
@@ -48,6 +51,7 @@ enum Server {
     Mariadb(Mariadb),
     Redis(RedisServer),
     Bucket(Bucket),
+    Etcd(EtcdServer),
 }
 
 fn rows(home: &Path) -> Vec<Row> {
@@ -82,6 +86,9 @@ fn rows(home: &Path) -> Vec<Row> {
         "access_key_id": written(home, "id", Bucket::ACCESS_KEY_ID),
         "secret_access_key": written(home, "key", Bucket::SECRET_ACCESS_KEY),
     }}, "canary": true}});
+    let member = EtcdServer::start();
+    member.fill(1000);
+    let etcd = json!({"etcd": {"endpoints": [member.endpoint()], "canary": true}});
     let directory = || json!({"directory": {}});
     let row = |kind, source, scratch, plants| Row { kind, source, scratch, plants, _server: None };
     vec![
@@ -95,6 +102,7 @@ fn rows(home: &Path) -> Vec<Row> {
         Row { _server: Some(Server::Mariadb(mariadb)), ..row("mariadb", of_mariadb, json!({"mariadb": {}}), true) },
         Row { _server: Some(Server::Redis(server)), ..row("redis", redis, json!({"redis": {}}), true) },
         Row { _server: Some(Server::Bucket(bucket)), ..row("objects", objects, directory(), true) },
+        Row { _server: Some(Server::Etcd(member)), ..row("etcd", etcd, json!({"etcd": {}}), true) },
     ]
 }
 

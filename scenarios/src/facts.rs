@@ -36,6 +36,10 @@ const fn redis(name: &'static str, summary: &'static str) -> Fact {
     Fact { name, summary, scratch: Some("redis") }
 }
 
+const fn etcd(name: &'static str, summary: &'static str) -> Fact {
+    Fact { name, summary, scratch: Some("etcd") }
+}
+
 impl Fact {
     /// Whether an environment in this kind of scratch has it.
     pub(crate) fn is_in(&self, scratch: &str) -> bool {
@@ -44,7 +48,7 @@ impl Fact {
 }
 
 /// Every fact there is.
-pub const FACTS: [Fact; 14] = [
+pub const FACTS: [Fact; 16] = [
     fact("DRILL_ROOT", "Folder of the restored data, absolute."),
     fact("DRILL_RUN", "Id of the run."),
     fact("DRILL_PORT", "A free TCP port on loopback that is kept for the app."),
@@ -62,6 +66,8 @@ pub const FACTS: [Fact; 14] = [
     mariadb("MYSQL_DATABASE", "Name of the restored database."),
     redis("REDIS_SOCKET", "The throw-away server's unix socket."),
     redis("REDIS_URL", "The same as a URL: `unix://` and the socket."),
+    etcd("ETCD_SOCKET", "The throw-away cluster's unix socket."),
+    etcd("ETCDCTL_ENDPOINTS", "The same as `etcdctl` wants it: `unix://` and the socket."),
 ];
 
 /// Why a text can't be filled.
@@ -125,8 +131,8 @@ pub(crate) fn samples_of(system: &str, scratch: &str) -> BTreeMap<String, String
 pub(crate) fn samples(scratch: &str) -> BTreeMap<String, String> {
     let sample = |name: &str| match name {
         "DRILL_PORT" | "PGPORT" => "54321",
-        "DRILL_ROOT" | "PGHOST" | "MYSQL_UNIX_PORT" | "REDIS_SOCKET" => "/drill",
-        "REDIS_URL" => "unix:///drill",
+        "DRILL_ROOT" | "PGHOST" | "MYSQL_UNIX_PORT" | "REDIS_SOCKET" | "ETCD_SOCKET" => "/drill",
+        "REDIS_URL" | "ETCDCTL_ENDPOINTS" => "unix:///drill",
         "MYSQL_HOST" => "localhost",
         TARGET_TIME => "2026-11-01T12:00:00Z",
         _ => "drill",

@@ -79,13 +79,13 @@ pub use sandbox::Sandbox;
 pub use scenario::{Criticality, Deadlines, Level, Name, Scenario, Verify, Version};
 pub use schedule::{Period, Schedule};
 pub use schema::{SCHEMA_ID, schema};
-pub use scratch::{DirectoryScratch, MariadbScratch, PostgresScratch, RedisScratch, Scratch};
+pub use scratch::{DirectoryScratch, EtcdScratch, MariadbScratch, PostgresScratch, RedisScratch, Scratch};
 pub use seal::Seal;
 pub use share::Share;
 pub use size::Size;
 pub use source::{
-    CommandSource, Content, DirectorySource, MariadbSource, PostgresMethod, PostgresSource, RedisSource, Source,
-    SqliteSource,
+    CommandSource, Content, DirectorySource, EtcdSource, MariadbSource, PostgresMethod, PostgresSource, RedisSource,
+    Source, SqliteSource,
 };
 pub use span::Span;
 pub use system::{FurtherSystem, System, fact_name};

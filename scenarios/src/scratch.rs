@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Reference;
+
 /// The kind of throw-away place that the backup is restored into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -18,6 +20,8 @@ pub enum Scratch {
     Mariadb(MariadbScratch),
     /// A throw-away Redis server, reachable through a unix socket only.
     Redis(RedisScratch),
+    /// A throw-away etcd cluster of one member, reachable through a unix socket only.
+    Etcd(EtcdScratch),
 }
 
 /// An empty folder.
@@ -84,6 +88,25 @@ pub struct RedisScratch {
     pub path: Option<PathBuf>,
 }
 
+/// A throw-away etcd cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EtcdScratch {
+    /// Folder with `etcd` and with `etcdutl` (before 3.5 `etcdctl`), instead of the installed ones. They must be as new as the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bin: Option<PathBuf>,
+    /// The cluster's folder, relative to the scenario's folder: absent or empty before the run, gone after it. If it isn't
+    /// given, a folder in the run's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// A user with the role `root`, where the source has users: they and their passwords come back with the backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where the user's password is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Reference>,
+}
+
 impl Scratch {
     /// The word that picks this kind in a scenario.
     pub fn kind(&self) -> &'static str {
@@ -92,6 +115,7 @@ impl Scratch {
             Self::Postgres(_) => "postgres",
             Self::Mariadb(_) => "mariadb",
             Self::Redis(_) => "redis",
+            Self::Etcd(_) => "etcd",
         }
     }
 }

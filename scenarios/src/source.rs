@@ -28,6 +28,8 @@ pub enum Source {
     Redis(RedisSource),
     /// The objects below a prefix of a bucket, or of another storage service: content, content type, metadata and times.
     Objects(ObjectsSource),
+    /// An etcd cluster, taken as the snapshot that one of its members sends.
+    Etcd(EtcdSource),
     /// Whatever a program of yours writes to its standard output.
     Command(CommandSource),
     /// A backup of files that restic took: restored by restic, from a repository that is only read.
@@ -188,6 +190,34 @@ pub struct RedisSource {
     pub canary: bool,
 }
 
+/// An etcd cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EtcdSource {
+    /// Client addresses of members: `https://host:2379`, `http://…`, or `unix:///path/of/the/socket`. The first that answers and has a
+    /// leader is read, and no other.
+    #[schemars(length(min = 1), inner(length(min = 1)))]
+    pub endpoints: Vec<String>,
+    /// A user with the role `root`, where the cluster asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where the user's password is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Reference>,
+    /// File with the certificates that are trusted with TLS, relative to the scenario's folder. Absent: those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// File with the certificate that a member is shown which asks for one, relative to the scenario's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// File with the key of `certificate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// Plant a key with a nonce before the capture, and take it away after the run.
+    #[serde(default)]
+    pub canary: bool,
+}
+
 /// A program that writes the backup to its standard output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -232,6 +262,7 @@ impl Source {
             Self::Mariadb(_) => "mariadb",
             Self::Redis(_) => "redis",
             Self::Objects(_) => "objects",
+            Self::Etcd(_) => "etcd",
             Self::Command(_) => "command",
             Self::Restic(_) => "restic",
             Self::Borg(_) => "borg",
@@ -262,6 +293,7 @@ impl Source {
             | Self::Mariadb(_)
             | Self::Redis(_)
             | Self::Objects(_)
+            | Self::Etcd(_)
             | Self::Command(_) => None,
         }
     }
@@ -281,6 +313,7 @@ impl Source {
             | Self::Mariadb(_)
             | Self::Redis(_)
             | Self::Objects(_)
+            | Self::Etcd(_)
             | Self::Command(_) => None,
         }
     }
@@ -303,6 +336,7 @@ impl Source {
             Self::Mariadb(source) => source.canary,
             Self::Redis(source) => source.canary,
             Self::Objects(source) => source.canary,
+            Self::Etcd(source) => source.canary,
             Self::Command(_)
             | Self::Restic(_)
             | Self::Borg(_)
@@ -335,6 +369,7 @@ impl Source {
             }
             Self::Redis(_) => vec!["The Redis server, all its databases and functions.".into()],
             Self::Objects(source) => vec![source.covers()],
+            Self::Etcd(_) => vec!["The etcd cluster: keys, leases, users and roles.".into()],
             Self::Command(source) => {
                 vec![format!("What the program {} writes.", source.argv.first().map_or("", String::as_str))]
             }
@@ -374,6 +409,9 @@ impl Source {
                     .into(),
             ],
             Self::Objects(source) => source.left_out(),
+            Self::Etcd(_) => vec![
+                "Members and settings of the etcd cluster are left out: what is restored is a new cluster of one member.".into(),
+            ],
             Self::Sqlite(_)
             | Self::Postgres(_)
             | Self::Mariadb(_)

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 static EXAMPLES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    ["directory", "sqlite", "postgres", "command", "s3-vault", "postgres-physical", "redis"]
+    ["directory", "sqlite", "postgres", "command", "s3-vault", "postgres-physical", "redis", "etcd"]
         .iter()
         .map(|name| fs::read_to_string(folder.join(format!("{name}.yaml"))).expect("an example"))
         .collect()

@@ -4,6 +4,7 @@
 mod archived;
 mod barman;
 mod engine;
+mod etcd;
 mod mariadb;
 mod must;
 mod newer;
@@ -17,6 +18,7 @@ mod world;
 pub use archived::Archived;
 pub use barman::{Barman, damage};
 pub use engine::Engine;
+pub use etcd::EtcdServer;
 pub use mariadb::{Mariadb, bin as mariadb_bin};
 pub use must::must;
 pub use newer::newer_postgres;

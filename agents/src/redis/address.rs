@@ -7,7 +7,7 @@ use drill_scenarios::RedisSource;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::tls::Certificates;
+use crate::tls::Certificates;
 use crate::{Error, Kind, Result, Secrets, Whereabouts};
 
 const PORT: u16 = 6379;
@@ -49,7 +49,12 @@ impl Address {
             ));
         }
         let given = source.password.as_ref().map(|reference| secrets.resolve(reference)).transpose()?;
-        let certificates = Certificates::of(source, secrets.base())?;
+        let certificates = Certificates::of(
+            secrets.base(),
+            source.ca.as_deref(),
+            source.certificate.as_deref(),
+            source.key.as_deref(),
+        )?;
         let user = (!url.username().is_empty()).then(|| unescaped(url.username()));
         let endpoint = Endpoint::of(&url, certificates)?;
         Ok(Self { endpoint, user, password: given.or(written.map(SecretString::from)) })

@@ -8,9 +8,8 @@ use drill_scenarios::Level;
 use jiff::Timestamp;
 
 use super::canary::is_canary;
-use super::facts::shown;
 use super::rdb::{Key, Rdb, Record, Value};
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Keyspace, shown};
 
 /// Keys that are looked at one by one, at most: they are in memory.
 const MOST_KEYS: u64 = 100_000;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::canary::is_canary;
 use super::rdb::{Key, Rdb, Record};
 use crate::keyspace::Keyspace;
-use crate::{Database, Fingerprint, PathText};
+use crate::{Database, Fingerprint};
 
 /// Name of a setting in a captured index: the random number that a server draws when it starts.
 pub(crate) const RUN_ID: &str = "run_id";
@@ -115,10 +115,4 @@ pub(crate) fn made_at(from: impl Read) -> io::Result<Option<Timestamp>> {
         facts.about.insert(name, value);
     }
     Ok(facts.made_at())
-}
-
-/// A key's name without loss: bytes that are no printable text are written as paths are.
-pub(super) fn shown(name: &[u8]) -> String {
-    use std::os::unix::ffi::OsStrExt;
-    PathText::new(std::ffi::OsStr::from_bytes(name)).to_string()
 }

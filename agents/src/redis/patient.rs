@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::address::{Address, Endpoint};
+use super::tls;
 use crate::{Error, Kind, Result};
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -53,7 +54,7 @@ impl Patient {
                 waiting(stream.set_read_timeout(Some(LOOK)), stream.set_write_timeout(Some(LOOK)))?;
                 match tls {
                     None => Box::new(stream),
-                    Some(certificates) => Box::new(certificates.wrap(host, stream)?),
+                    Some(certificates) => Box::new(tls::wrap(certificates, host, stream)?),
                 }
             }
         };

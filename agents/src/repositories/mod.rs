@@ -44,6 +44,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
         | Named::Mariadb(_)
         | Named::Redis(_)
         | Named::Objects(_)
+        | Named::Etcd(_)
         | Named::Command(_) => {
             return Err(Error::new(Kind::Config, format!("a {} source is captured, not adopted", source.kind())));
         }

@@ -98,6 +98,9 @@ fn takes(format: &Format) -> Result<()> {
         Format::File(name) if file_path(name).is_some() => Ok(()),
         Format::File(name) => Err(Error::new(Kind::Config, format!("`{name}` is no name for a file in the scratch"))
             .hint("Name it without folders.")),
+        Format::EtcdSnapshot => {
+            Err(Error::new(Kind::Config, "a directory scratch takes no backup of etcd").hint("Use an `etcd` scratch."))
+        }
         Format::Rdb => Err(Error::new(Kind::Config, "a directory scratch takes no backup of Redis")
             .hint("Write `scratch: {redis: {}}`.")),
         Format::PgDump | Format::PgDumps | Format::PgBase => {
@@ -191,9 +194,12 @@ impl Environment for DirectoryEnvironment {
         match &index.format {
             Format::Tar => tree::restore(cx, &self.root, stream, self.written.clone()).await,
             Format::File(name) => tree::restore_file(cx, &self.root.join(name), stream).await,
-            Format::PgDump | Format::PgDumps | Format::PgBase | Format::MariadbDump | Format::Rdb => {
-                takes(&index.format).map(|()| Restored::default())
-            }
+            Format::PgDump
+            | Format::PgDumps
+            | Format::PgBase
+            | Format::MariadbDump
+            | Format::Rdb
+            | Format::EtcdSnapshot => takes(&index.format).map(|()| Restored::default()),
         }
     }
 

@@ -1,12 +1,14 @@
 //! The kinds of scratch, one file each; their options are the scenario language's.
 
 mod directory;
+mod etcd;
 mod mariadb;
 mod postgres;
 mod redis;
 mod timestamp;
 
 pub(crate) use self::directory::DirectoryScratch;
+pub(crate) use self::etcd::EtcdScratch;
 pub(crate) use self::mariadb::MariadbScratch;
 pub(crate) use self::postgres::PostgresScratch;
 pub(crate) use self::redis::RedisScratch;
@@ -23,5 +25,6 @@ pub fn open(scratch: &drill_scenarios::Scratch, verify: &drill_scenarios::Verify
         Named::Postgres(scratch) => Box::new(PostgresScratch::open(scratch)?),
         Named::Mariadb(scratch) => Box::new(MariadbScratch::open(scratch)?),
         Named::Redis(scratch) => Box::new(RedisScratch::open(scratch)),
+        Named::Etcd(scratch) => Box::new(EtcdScratch::open(scratch)),
     })
 }

@@ -85,6 +85,9 @@ fn tool_needed(format: StreamFormat) -> &'static str {
             ", the client `mariadb` (or `mysql`) of a server that is not older than the one dumped"
         }
         StreamFormat::Rdb => ", a Redis server that is not older than the one that was backed up",
+        StreamFormat::EtcdSnapshot => {
+            ", `etcdutl` (before 3.5 `etcdctl`) and `etcd` that are not older than the cluster that was backed up"
+        }
         StreamFormat::PgBase => {
             ", `tar`, the server programs of the PostgreSQL major that it is from (`pg_verifybackup`)"
         }
@@ -97,6 +100,7 @@ fn target(format: StreamFormat) -> &'static str {
         StreamFormat::PgBase => "/path/to/a/new/folder",
         StreamFormat::File => "/path/of/the/file",
         StreamFormat::Rdb => "/path/of/the/servers/folder/dump.rdb",
+        StreamFormat::EtcdSnapshot => "/path/of/snapshot.db",
         StreamFormat::PgDump | StreamFormat::PgDumps | StreamFormat::MariadbDump => "name_of_an_empty_database",
     }
 }
@@ -111,6 +115,15 @@ fn remark(format: StreamFormat) -> &'static str {
             "\nThe server loads it when it starts. Stop it before, and put the file where its `dir` and `dbfilename` say, readable for its\n\
              account. A server with `appendonly yes` does not look at it: start it once with `appendonly no`, then set that again at\n\
              run time (`CONFIG SET appendonly yes`)."
+        }
+        StreamFormat::EtcdSnapshot => {
+            "\nThat is the snapshot. Each member of a new cluster restores it into an empty folder of its own, with its own name and address,\n\
+             the same list of all members, and a token that no other cluster has; then start `etcd` with these same options:\n\n\
+             ```bash\n\
+             etcdutl snapshot restore /path/of/snapshot.db --data-dir /var/lib/etcd --name NAME \\\n    \
+             --initial-advertise-peer-urls https://NAME:2380 --initial-cluster NAME=https://NAME:2380,… --initial-cluster-token TOKEN\n\
+             ```\n\n\
+             It tells by the SHA-256 at its end whether it is whole. Users and their passwords are in it; certificates and settings are not."
         }
         StreamFormat::PgDump => {
             "\nRoles that the dump names must be there: make them first, or add `--no-owner --no-privileges`."
@@ -142,7 +155,7 @@ fn restore(format: StreamFormat) -> &'static str {
 for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done |
     tar --xattrs --xattrs-include='*' --acls --numeric-owner -xpf - -C "$TARGET""#
         }
-        StreamFormat::File | StreamFormat::Rdb => {
+        StreamFormat::File | StreamFormat::Rdb | StreamFormat::EtcdSnapshot => {
             r#"for f in [0-9]*.age; do age -d -i "$KEY" "$f" | zstd -dc; done > "$TARGET""#
         }
         StreamFormat::PgDump => {

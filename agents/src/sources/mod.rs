@@ -3,6 +3,7 @@
 mod base_backup;
 mod command;
 mod directory;
+mod etcd;
 mod mariadb;
 mod objects;
 mod postgres;
@@ -17,6 +18,7 @@ pub(crate) use self::base_backup::BaseBackupSource;
 use self::command::CommandSource;
 pub(crate) use self::command::content::Survey;
 pub(crate) use self::directory::DirectorySource;
+pub(crate) use self::etcd::EtcdSource;
 pub(crate) use self::mariadb::MariadbSource;
 pub(crate) use self::objects::ObjectsSource;
 pub(crate) use self::postgres::PostgresSource;
@@ -40,6 +42,7 @@ pub fn open(source: &drill_scenarios::Source, secrets: &Arc<Secrets>) -> Result<
         Named::Mariadb(source) => Box::new(MariadbSource::open(source, secrets)?),
         Named::Redis(source) => Box::new(RedisSource::open(source, secrets)?),
         Named::Objects(source) => Box::new(ObjectsSource::open(source, secrets)?),
+        Named::Etcd(source) => Box::new(EtcdSource::open(source, secrets)?),
         Named::Command(source) => Box::new(CommandSource::open(source, secrets)?),
         Named::Restic(_)
         | Named::Borg(_)
@@ -63,6 +66,7 @@ pub fn format(source: &drill_scenarios::Source) -> Format {
         Named::Postgres(_) => Format::PgDump,
         Named::Mariadb(_) => Format::MariadbDump,
         Named::Redis(_) => Format::Rdb,
+        Named::Etcd(_) => Format::EtcdSnapshot,
         Named::Command(source) => of_content(&source.content),
         Named::Files(source) => of_content(&source.content),
         Named::Tool(source) => of_content(&source.content),

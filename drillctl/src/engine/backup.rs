@@ -136,10 +136,12 @@ fn holding_something(captured: Captured) -> drill_agents::Result<Captured> {
             "file",
             "An empty backup saves nobody: look whether the right folder is named, and whether its disk is mounted.",
         )),
-        Format::Rdb if index.databases.iter().all(|database| database.keyspaces.is_empty()) => Err(empty(
-            "key",
-            "An empty backup saves nobody: look whether the right server is named, and whether it has lost its data.",
-        )),
+        Format::Rdb | Format::EtcdSnapshot if index.databases.iter().all(|database| database.keyspaces.is_empty()) => {
+            Err(empty(
+                "key",
+                "An empty backup saves nobody: look whether the right server is named, and whether it has lost its data.",
+            ))
+        }
         _ => Ok(captured),
     }
 }

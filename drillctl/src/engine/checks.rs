@@ -163,11 +163,11 @@ fn counted(index: &Index) -> String {
         parts.push(amount::counted(index.entries.len(), "path"));
     }
     for database in &index.databases {
-        let objects: usize = database.objects.values().map(std::collections::BTreeMap::len).sum();
         if !database.keyspaces.is_empty() {
-            parts.push(keys(database, objects));
+            parts.push(keys(database));
             continue;
         }
+        let objects: usize = database.objects.values().map(std::collections::BTreeMap::len).sum();
         let rows = database.tables.values().fold(0_u64, |rows, table| rows.saturating_add(table.rows));
         parts.push(format!(
             "{} {}: {}, {} rows, {}",
@@ -182,12 +182,15 @@ fn counted(index: &Index) -> String {
 }
 
 /// What a key-value store holds, in words.
-fn keys(database: &Database, libraries: usize) -> String {
+fn keys(database: &Database) -> String {
     let keys: u64 = database.keyspaces.values().map(drill_agents::Keyspace::keys).sum();
     let expiring: u64 = database.keyspaces.values().map(|keyspace| keyspace.expiring).sum();
-    let databases = amount::counted(database.keyspaces.len(), "database");
     let (keys, expiring) = (amount::number(keys), amount::number(expiring));
-    let libraries =
-        if libraries == 0 { String::new() } else { format!(", {}", amount::counted(libraries, "function")) };
-    format!("{}: {keys} keys in {databases}, {expiring} of which expire{libraries}", database.engine)
+    // etcd has no databases to be counted.
+    let place = match database.engine.as_str() {
+        "etcd" => String::new(),
+        _ => format!(" in {}", amount::counted(database.keyspaces.len(), "database")),
+    };
+    let objects = database.objects.iter().map(|(class, all)| format!(", {}", amount::counted(all.len(), class)));
+    format!("{}: {keys} keys{place}, {expiring} of which expire{}", database.engine, objects.collect::<String>())
 }

@@ -178,11 +178,11 @@ fn asked(rules: &mut Rules<'_>, path: &Path, query: &str, database: Option<&std:
     rules.filled(&path.key("query"), query);
     let given = database;
     let database = path.key("database");
+    if let Some(store) = rules.store() {
+        let hint = format!("Ask it with a `command` probe: `{}`.", store.probe);
+        return rules.say(path, format!("{} understands no SQL", store.called), hint);
+    }
     match given {
-        _ if rules.has_redis() => {
-            let hint = "Ask it with a `command` probe: `argv: [redis-cli, -s, \"${REDIS_SOCKET}\", dbsize]`.";
-            rules.say(path, "Redis understands no SQL", hint);
-        }
         Some(file) => match rules.server() {
             Some(server) => {
                 let hint = format!("Take it away: the query runs in the restored {server} database.");

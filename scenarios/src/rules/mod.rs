@@ -4,6 +4,7 @@
 mod adopted;
 mod check;
 mod container;
+mod etcd;
 mod exception;
 mod history;
 mod objectives;
@@ -107,14 +108,19 @@ impl Rules<'_> {
     /// The database server that the backup is restored into and that understands SQL, as people call it.
     fn server(&self) -> Option<&'static str> {
         match self.system.scratch {
-            Scratch::Directory(_) | Scratch::Redis(_) => None,
+            Scratch::Directory(_) | Scratch::Redis(_) | Scratch::Etcd(_) => None,
             Scratch::Postgres(_) => Some("PostgreSQL"),
             Scratch::Mariadb(_) => Some("MariaDB"),
         }
     }
 
-    fn has_redis(&self) -> bool {
-        matches!(self.system.scratch, Scratch::Redis(_))
+    /// The key-value store that the backup is restored into.
+    fn store(&self) -> Option<Store> {
+        match self.system.scratch {
+            Scratch::Redis(_) => Some(Store::REDIS),
+            Scratch::Etcd(_) => Some(Store::ETCD),
+            Scratch::Directory(_) | Scratch::Postgres(_) | Scratch::Mariadb(_) => None,
+        }
     }
 
     /// How many SQLite databases the source names.
@@ -126,6 +132,7 @@ impl Rules<'_> {
             | Source::Mariadb(_)
             | Source::Redis(_)
             | Source::Objects(_)
+            | Source::Etcd(_)
             | Source::Command(_)
             | Source::Restic(_)
             | Source::Borg(_)
@@ -150,11 +157,32 @@ impl Rules<'_> {
             Source::Postgres(_) | Source::Pgbackrest(_) | Source::Barman(_) => "postgres",
             Source::Mariadb(_) => "mariadb",
             Source::Redis(_) => "redis",
+            Source::Etcd(_) => "etcd",
             Source::Command(source) => takes(&source.content),
             Source::Files(source) => takes(&source.content),
             Source::Tool(source) => takes(&source.content),
         }
     }
+}
+
+/// A key-value store: it understands no SQL and keeps no times.
+struct Store {
+    /// What people call it.
+    called: &'static str,
+    /// A `command` probe that asks it something.
+    probe: &'static str,
+    /// What the recovery point is measured by.
+    measured_by: &'static str,
+}
+
+impl Store {
+    const REDIS: Self = Self {
+        called: "Redis",
+        probe: "argv: [redis-cli, -s, \"${REDIS_SOCKET}\", dbsize]",
+        measured_by: "the time at which the source made the RDB",
+    };
+    const ETCD: Self =
+        Self { called: "etcd", probe: "argv: [etcdctl, get, --print-value-only, a/key]", measured_by: "the canary" };
 }
 
 /// The kind of scratch that takes what a program writes, or what is in a file.

@@ -15,10 +15,10 @@ pub(super) fn check(rules: &mut Rules<'_>) {
             "Add `rto` (the longest that the service may be away), `rpo` (the oldest that the restored data may be), or both.",
         );
     }
-    if objectives.newest.is_some() && rules.has_redis() {
-        let hint = "Take it away: the recovery point is then measured by the time at which the source made the RDB.";
-        rules.say(&path.key("newest"), "`newest` can't be asked for: Redis keeps no times", hint);
-        return;
+    if let Some(store) = rules.store().filter(|_| objectives.newest.is_some()) {
+        let hint = format!("Take it away: the recovery point is then measured by {}.", store.measured_by);
+        let message = format!("`newest` can't be asked for: {} keeps no times", store.called);
+        return rules.say(&path.key("newest"), message, hint);
     }
     match &objectives.newest {
         Some(Newest::Sql(_)) => query(rules, &path.key("newest").key("sql")),
@@ -84,6 +84,9 @@ fn measurable(rules: &mut Rules<'_>, path: &Path) {
             "Add `newest: {{sql: select max(updated_at) from orders}}` with a query of yours that gives one timestamp{planted}."
         );
         rules.say(path, "`rpo` can't be measured: a dump does not say how new its data is", hint);
+    } else if matches!(source, Source::Etcd(etcd) if !etcd.canary) {
+        let hint = "Write `canary: true` in the source: the key that is planted tells the time of the backup.";
+        rules.say(path, "`rpo` can't be measured: a snapshot of etcd does not say how new its data is", hint);
     } else if from_one_stream(rules) {
         rules.say(path, "`rpo` can't be measured: one file from a program's output has no time of its own", STREAM);
     }

@@ -8,7 +8,7 @@ use crate::{
     Source, ToolSource, fill, secret,
 };
 
-use super::Rules;
+use super::{Rules, etcd};
 
 pub(super) fn check(rules: &mut Rules<'_>) {
     scratch(rules);
@@ -32,7 +32,11 @@ pub(super) fn check(rules: &mut Rules<'_>) {
         Source::Mariadb(mariadb) => Connection::of_mariadb(mariadb).check(rules),
         Source::Redis(redis) => {
             Connection::of_redis(redis).check(rules);
-            certificate(rules, redis);
+            certificate(rules, "redis", redis.certificate.is_some(), redis.key.is_some());
+        }
+        Source::Etcd(source) => {
+            etcd::check(rules, source);
+            certificate(rules, "etcd", source.certificate.is_some(), source.key.is_some());
         }
         Source::Objects(objects) => kept(rules, objects),
         Source::Command(command) => {
@@ -122,6 +126,7 @@ fn scratch(rules: &mut Rules<'_>) {
         "postgres" => "it is loaded into a throw-away PostgreSQL cluster",
         "mariadb" => "it is loaded into a throw-away MariaDB server",
         "redis" => "it is loaded into a throw-away Redis server",
+        "etcd" => "it is restored into a throw-away etcd cluster",
         _ => "it is restored into an empty folder",
     };
     let message = format!("a `{given}` scratch doesn't fit the source {kind}");
@@ -261,10 +266,10 @@ fn names_a_database(url: &str) -> bool {
 }
 
 /// A certificate is of use with its key only.
-fn certificate(rules: &mut Rules<'_>, redis: &RedisSource) {
-    if redis.certificate.is_some() != redis.key.is_some() {
+fn certificate(rules: &mut Rules<'_>, kind: &str, certificate: bool, key: bool) {
+    if certificate != key {
         let hint = "Give both `certificate` and `key`, or neither.";
         let message = "`certificate` and `key` belong together, and one of them is missing";
-        rules.say(&rules.at(["source", "redis"]), message, hint);
+        rules.say(&rules.at(["source", kind]), message, hint);
     }
 }

@@ -3,12 +3,14 @@
 
 mod adopted;
 mod check;
+mod controls;
 mod exception;
 mod history;
 mod objectives;
 mod sandbox;
 mod schedule;
 mod seal;
+pub(crate) mod site;
 mod source;
 mod system;
 mod text;
@@ -41,6 +43,7 @@ pub(crate) fn check(scenario: &Scenario, tree: &Node) -> Vec<Finding> {
     objectives::check(&mut rules);
     history::check(&mut rules);
     schedule::check(&mut rules);
+    controls::check(&mut rules);
     exception::check(&mut rules);
     rules.findings
 }

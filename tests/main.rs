@@ -20,6 +20,7 @@ mod pgbackrest;
 mod postgres;
 mod redis;
 mod sandbox;
+mod schedules;
 mod secrets;
 mod skew;
 mod sqlite;

@@ -10,7 +10,6 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use crate::calendar::Calendar;
 use crate::cron::Cron;
 use crate::stretch::{Stretch, earlier, later};
-use crate::zone::zone;
 use crate::{Days, Name, Site, Weekly, When};
 
 /// Further blackouts that may follow one another without a gap.
@@ -54,7 +53,7 @@ impl Blackouts {
     /// # Errors
     /// The name of a calendar that isn't among `calendars`.
     pub fn new(site: &Site, calendars: &BTreeMap<PathBuf, Calendar>) -> Result<Self, PathBuf> {
-        let zone = zone(&site.timezone).unwrap_or(TimeZone::UTC);
+        let zone = site.zone();
         let mut all = Vec::new();
         for blackout in &site.blackouts {
             let rule = match &blackout.when {

@@ -54,8 +54,8 @@ mod structure;
 mod suggest;
 mod system;
 mod time_of_day;
-mod tool;
 mod together;
+mod tool;
 mod vault;
 mod wording;
 mod zone;
@@ -100,9 +100,9 @@ pub use source::{
     SqliteSource,
 };
 pub use span::Span;
+pub use standing::{PastRun, Standing, State};
 pub use system::{FurtherSystem, System, fact_name};
 pub use time_of_day::TimeOfDay;
-pub use tool::{BACKUP, ToolSource};
-pub use standing::{PastRun, Standing, State};
 pub use together::together;
+pub use tool::{BACKUP, ToolSource};
 pub use vault::{Checksum, FsVault, OpendalVault, S3Vault, Vault};

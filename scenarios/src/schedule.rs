@@ -1,6 +1,7 @@
 //! When a drill is due, and how its due times are kept.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -83,9 +84,14 @@ impl Schedule {
         self.due_times()?.next_after(after)
     }
 
+    /// Its time zone.
+    pub fn zone(&self) -> TimeZone {
+        zone(&self.timezone).unwrap_or(TimeZone::UTC)
+    }
+
     /// The due times; `None` if there are none. A parsed scenario's are always valid.
     pub(crate) fn due_times(&self) -> Option<Cron> {
-        Cron::parse(self.cron.as_ref()?, zone(&self.timezone)?).ok()
+        Cron::parse(self.cron.as_ref()?, self.zone()).ok()
     }
 
     /// The fields that only due times give a meaning to, of those that are given.

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-use crate::zone::utc;
+use crate::zone::{utc, zone};
 use crate::{Name, Span, TimeOfDay, Version};
 
 /// When no drill may start, and how many may run at once.
@@ -184,6 +185,11 @@ fn by_label(generator: &mut SchemaGenerator) -> Schema {
 }
 
 impl Site {
+    /// Its time zone.
+    pub fn zone(&self) -> TimeZone {
+        zone(&self.timezone).unwrap_or(TimeZone::UTC)
+    }
+
     /// The iCalendar files that it names, each once.
     pub fn calendars(&self) -> Vec<&PathBuf> {
         let mut files = Vec::new();

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use crate::scheduler::End;
 use crate::stretch::{earlier, later};
-use crate::zone::zone;
 use crate::{Period, Schedule};
 
 /// How long a passed drill proves something where no schedule says how often one is due.
@@ -42,7 +41,7 @@ pub struct PastRun {
     pub at: Timestamp,
     /// How it ended.
     pub end: End,
-    /// What a proof rests on, by its name: `scenario`, `drillctl`, `key`, `image`; absent where it isn't known.
+    /// What a proof rests on, by its name: `scenario`, `drillctl`, `key`; absent where it isn't known.
     pub basis: BTreeMap<&'static str, String>,
 }
 
@@ -126,7 +125,7 @@ fn expiry(schedule: Option<&Schedule>, passed: Timestamp, now: Timestamp) -> Opt
     let Some(schedule) = schedule else {
         return Some(later(passed, SignedDuration::from_hours(UNSCHEDULED_DAYS * 24)));
     };
-    let zone = zone(&schedule.timezone).unwrap_or(TimeZone::UTC);
+    let zone = schedule.zone();
     match schedule.every {
         Some(period) => next_period_end(period, passed, &zone),
         None => last_over(schedule, now).filter(|due| *due > passed).or_else(|| {
@@ -149,7 +148,7 @@ fn stale(schedule: Option<&Schedule>, passed: Timestamp, expires: Option<Timesta
     Some(match schedule.map(|schedule| (schedule.every, schedule)) {
         None => "It passed more than a year ago, and no schedule says how often it must.".to_owned(),
         Some((Some(period), schedule)) => {
-            let zone = zone(&schedule.timezone).unwrap_or(TimeZone::UTC);
+            let zone = schedule.zone();
             let (_, missed) = period.around(passed, &zone)?;
             format!("It did not pass in {}, and must every {}.", period.name(missed, &zone), period.word())
         }

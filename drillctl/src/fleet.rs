@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use drill_scenarios::{Blackouts, Calendar, Drill, Site, parse_site, together};
 
 use crate::failure::Failure;
-use crate::plan::ScenarioFile;
+use crate::scenario_file::ScenarioFile;
 
 /// The site file that a folder of scenarios may have.
 const SITE: &str = "site.yaml";

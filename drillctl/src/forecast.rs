@@ -87,8 +87,9 @@ impl<'a> Simulation<'a> {
             let known = pasts.get(file.scenario.name.as_str()).and_then(Past::secs);
             (file.scenario.name.clone(), known.or(promised).unwrap_or(ASSUMED_SECS))
         });
-        let spread =
-            |file: &crate::plan::ScenarioFile| file.scenario.schedule.as_ref().and_then(|schedule| schedule.spread);
+        let spread = |file: &crate::scenario_file::ScenarioFile| {
+            file.scenario.schedule.as_ref().and_then(|schedule| schedule.spread)
+        };
         Self {
             drills: fleet.drills().into_iter().map(|drill| (drill.name.clone(), drill)).collect(),
             pasts,
@@ -161,8 +162,7 @@ impl<'a> Simulation<'a> {
         }
         let busy: Vec<&Expected> =
             self.found.iter().rev().take(1_000).filter(|other| self.lasts_at(other, planned)).collect();
-        let same =
-            busy.iter().find(|other| self.drills.get(&other.scenario).is_some_and(|it| it.source == drill.source));
+        let same = busy.iter().find(|other| self.drills.get(&other.scenario).is_some_and(|it| shares(it, drill)));
         match (same, busy.first()) {
             (Some(other), _) => format!("waits for {}, which drills the same source", other.scenario),
             (None, Some(other)) => format!("waits for room beside {}", other.scenario),
@@ -182,4 +182,8 @@ impl<'a> Simulation<'a> {
         let closed = self.blackouts.closed(end, labels).filter(|_| end > start)?;
         Some(format!("goes on into: {}", closed.name))
     }
+}
+
+fn shares(one: &Drill, other: &Drill) -> bool {
+    one.sources.iter().any(|source| other.sources.contains(source))
 }

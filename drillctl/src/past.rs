@@ -6,7 +6,7 @@ use drill_reports::{Record, Verdict};
 use drill_scenarios::{End, PastRun};
 
 use crate::failure::Failure;
-use crate::plan::ScenarioFile;
+use crate::scenario_file::ScenarioFile;
 use crate::store::Store;
 
 /// Passed runs that lengths and sizes are taken from, the newest of them.

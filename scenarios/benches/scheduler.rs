@@ -26,7 +26,7 @@ fn drills(cron: impl Fn(usize) -> String) -> Vec<Drill> {
         scenario.name = Name::try_from(format!("s{number}")).expect("a name");
         scenario.schedule.as_mut().expect("a schedule").cron = Some(cron(number));
         let mut drill = Drill::of(&scenario, std::path::Path::new("/")).expect("due times");
-        drill.source = format!("source {number}");
+        drill.sources = vec![format!("source {number}")];
         drill
     };
     (0..SCENARIOS).map(drill).collect()

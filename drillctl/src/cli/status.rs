@@ -15,7 +15,7 @@ use super::forecast::local;
 use super::{Ended, Options, say, say_json, tell};
 use crate::fleet::Fleet;
 use crate::past::{Past, basis_now, pasts};
-use crate::plan::ScenarioFile;
+use crate::scenario_file::ScenarioFile;
 
 /// A scenario isn't fresh.
 const NOT_FRESH: u8 = 1;

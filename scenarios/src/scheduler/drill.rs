@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{CatchUp, Criticality, Name, Retry, Scenario, Schedule, Source, Span};
 
 /// The fields of a source that say which it is, whichever kind it has.
-const ADDRESS: [&str; 8] = ["path", "url", "url_from", "argv", "repository", "place", "stanza", "config"];
+const ADDRESS: [&str; 9] = ["list", "path", "url", "url_from", "argv", "repository", "place", "stanza", "config"];
 
 /// A scenario with due times.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub struct Drill {
     pub priority: u8,
     /// Its labels.
     pub labels: Vec<Name>,
-    /// Its source, in words that are the same for the same source.
-    pub source: String,
+    /// Its sources, each in words that are the same for the same source; none twice.
+    pub sources: Vec<String>,
 }
 
 impl Drill {
@@ -45,7 +45,7 @@ impl Drill {
             after: schedule.after.clone(),
             priority: priority(schedule, scenario.criticality),
             labels: scenario.labels.clone(),
-            source: address(&scenario.source, base),
+            sources: addresses(scenario, base),
         })
     }
 }
@@ -57,6 +57,13 @@ fn priority(schedule: &Schedule, criticality: Criticality) -> u8 {
         Criticality::High => 60,
         Criticality::Critical => 80,
     })
+}
+
+fn addresses(scenario: &Scenario, base: &Path) -> Vec<String> {
+    let mut addresses: Vec<String> = scenario.systems().map(|system| address(system.source, base)).collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses
 }
 
 /// Which source it is, in words. Two that differ in other fields only are one.

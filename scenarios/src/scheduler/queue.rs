@@ -69,8 +69,8 @@ impl Queue {
         for drill in drills {
             let limited =
                 drill.labels.iter().filter_map(|label| Some((Miss::Label(label.clone()), *at_once.labels.get(label)?)));
-            let source = (Miss::Source(drill.source.clone()), at_once.source);
-            let limits = std::iter::once(source).chain(limited);
+            let sources = drill.sources.iter().map(|source| (Miss::Source(source.clone()), at_once.source));
+            let limits = sources.chain(limited);
             let needs = limits.map(|(miss, most)| queue.claim(&mut known, miss, most)).collect();
             queue.drills.push((needs, Place::default()));
         }

@@ -31,7 +31,7 @@ fn drill(called: &str, cron: &str) -> Drill {
         after: Vec::new(),
         priority: 40,
         labels: Vec::new(),
-        source: called.into(),
+        sources: vec![called.into()],
     }
 }
 

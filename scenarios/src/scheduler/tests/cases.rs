@@ -36,7 +36,7 @@ fn the_more_important_start_first_and_those_that_find_no_room_in_time_are_missed
 #[test]
 fn one_source_is_drilled_by_one_at_a_time_and_others_pass_by() {
     let mut drills = vec![drill("a", "0 3 * * *"), drill("b", "0 3 * * *"), drill("c", "0 3 * * *")];
-    drills[1].source = "a".into();
+    drills[1].sources = vec!["a".into()];
     drills[1].start_within = Span::from_secs(300);
     let mut world = World::new(drills.clone(), "at_once: {host: 5}", START);
     world.until_text("2027-02-01T12:00:00Z");

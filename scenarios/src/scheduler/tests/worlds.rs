@@ -86,11 +86,15 @@ fn within_limits(world: &World) {
                 assert!(line.at >= occurrence.planned(drill.spread), "{occurrence} at {}", line.at);
                 assert_eq!(blackouts.closed(line.at, &drill.labels), None, "{occurrence} at {}", line.at);
                 running.push(occurrence);
-                let on = |source: &str| running.iter().filter(|one| spread[one.scenario()].source == source).count();
+                let on = |source: &str| {
+                    running.iter().filter(|one| spread[one.scenario()].sources.iter().any(|one| one == source)).count()
+                };
                 let with =
                     |label: &Name| running.iter().filter(|one| spread[one.scenario()].labels.contains(label)).count();
                 assert!(running.len() <= world.site.at_once.host.get() as usize);
-                assert!(on(&drill.source) <= world.site.at_once.source.get() as usize);
+                for source in &drill.sources {
+                    assert!(on(source) <= world.site.at_once.source.get() as usize);
+                }
                 for (label, most) in &world.site.at_once.labels {
                     assert!(with(label) <= most.get() as usize, "{label}");
                 }
@@ -140,7 +144,7 @@ fn drills() -> impl Strategy<Value = Vec<Drill>> {
                 .iter()
                 .map(|l| name(l))
                 .collect();
-            drill.source = format!("s{source}");
+            drill.sources = (source..=source + u8::from(source > 2)).map(|source| format!("s{source}")).collect();
             drill.after = if usize::from(after) < number { vec![name(&format!("d{after}"))] } else { Vec::new() };
             drill
         });
@@ -204,7 +208,7 @@ fn a_year_of_ten_thousand_scenarios_goes_through_twenty_crashes_with_each_occurr
         drill.timezone = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"][number % 4].into();
         drill.spread = Some(Span::from_secs(4 * 3600));
         drill.priority = (number % 100) as u8;
-        drill.source = format!("source {}", number % 9_000);
+        drill.sources = vec![format!("source {}", number % 9_000)];
         drill
     });
     let mut world = World::new(drills.collect(), "at_once: {host: 400}", "2027-01-01T00:00:00Z");

@@ -63,6 +63,18 @@ fn a_forecast_tells_what_starts_what_collides_and_which_obligation_will_not_be_m
 }
 
 #[test]
+fn what_is_due_at_the_end_of_a_forecast_is_told_though_it_is_decided_later() {
+    let world = World::new();
+    also(&world, "last", "{cron: \"0 22 31 1 *\", every: month}");
+    let closed = "blackouts: [{name: closing, when: {days: {first: 2027-01-31, last: 2027-02-05}}}]";
+    world.write("drills/site.yaml", format!("version: 1\n{closed}\n"));
+    let (code, json) = january(&world, &["--json"]);
+    let outlook: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((code, &outlook["occurrences"][0]["because"]), (Some(1), &Value::from("skipped: closing")));
+    assert_eq!(outlook["unmet"][0]["because"], "its only due time there is skipped: closing");
+}
+
+#[test]
 fn a_forecast_takes_lengths_and_sizes_from_runs_that_passed() {
     let world = World::new();
     world.write("input/data", vec![7; 1 << 20]);

@@ -3,7 +3,7 @@
 
 mod obligations;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drill_scenarios::{Act, Blackouts, Drill, End, Logged, Name, Occurrence, Progress, Scheduler};
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +17,7 @@ use obligations::unmet;
 /// How long a drill is taken to last of which nothing is known and that promises nothing.
 const ASSUMED_SECS: f64 = 3600.0;
 /// The most occurrences of a forecast.
-const MOST: usize = 200_000;
+const MOST_OCCURRENCES: usize = 200_000;
 
 /// What will happen.
 #[derive(Debug, Serialize)]
@@ -54,9 +54,9 @@ struct Simulation<'a> {
     pasts: &'a BTreeMap<String, Past>,
     /// How long each is taken to last, by scenario.
     lasts: BTreeMap<Name, f64>,
-    spreads: BTreeMap<Name, Option<drill_scenarios::Span>>,
     blackouts: Blackouts,
-    running: BTreeMap<(Timestamp, Occurrence), ()>,
+    /// What runs, by when it will end.
+    running: BTreeSet<(Timestamp, Occurrence)>,
     found: Vec<Expected>,
 }
 
@@ -75,7 +75,10 @@ pub(crate) fn look_ahead(
     });
     let rules = (&fleet.site.at_once, fleet.blackouts.clone());
     let (mut scheduler, _) = Scheduler::new(fleet.drills(), rules, &progress.collect(), begin);
-    let whole = simulation.run(&mut scheduler, until);
+    // What is due at the very end may be decided later.
+    let decided = simulation.drills.values().map(|drill| drill.decided_by(until)).max().unwrap_or(until);
+    let whole = simulation.run(&mut scheduler, decided);
+    simulation.found.retain(|one| one.due < until);
     let unmet = unmet(fleet, pasts, &simulation.found, (from, until));
     (Outlook { from, until, occurrences: simulation.found, unmet }, !whole)
 }
@@ -87,29 +90,26 @@ impl<'a> Simulation<'a> {
             let known = pasts.get(file.scenario.name.as_str()).and_then(Past::secs);
             (file.scenario.name.clone(), known.or(promised).unwrap_or(ASSUMED_SECS))
         });
-        let spread = |file: &crate::scenario_file::ScenarioFile| {
-            file.scenario.schedule.as_ref().and_then(|schedule| schedule.spread)
-        };
         Self {
             drills: fleet.drills().into_iter().map(|drill| (drill.name.clone(), drill)).collect(),
             pasts,
             lasts: lasts.collect(),
-            spreads: fleet.files.iter().map(|file| (file.scenario.name.clone(), spread(file))).collect(),
             blackouts: fleet.blackouts.clone(),
-            running: BTreeMap::new(),
+            running: BTreeSet::new(),
             found: Vec::new(),
         }
     }
 
     /// From event to event. Whether it came to the end.
     fn run(&mut self, scheduler: &mut Scheduler, until: Timestamp) -> bool {
-        while self.found.len() < MOST {
-            let end = self.running.keys().next().map(|(at, _)| *at);
+        while self.found.len() < MOST_OCCURRENCES {
+            let end = self.running.first().map(|(at, _)| *at);
             let Some(now) = end.into_iter().chain(scheduler.next_tick()).min().filter(|now| *now < until) else {
                 return true;
             };
-            while let Some(entry) = self.running.first_entry().filter(|entry| entry.key().0 <= now) {
-                let ((_, occurrence), ()) = entry.remove_entry();
+            while self.running.first().is_some_and(|(at, _)| *at <= now)
+                && let Some((_, occurrence)) = self.running.pop_first()
+            {
                 let logged = scheduler.ended(&occurrence, End::Passed, now);
                 self.saw(logged);
             }
@@ -137,14 +137,14 @@ impl<'a> Simulation<'a> {
 
     fn starts(&mut self, occurrence: Occurrence, at: Timestamp) {
         let name = occurrence.scenario();
-        let planned = occurrence.planned(self.spreads.get(name).copied().flatten());
+        let planned = self.drills.get(name).map_or(at, |drill| drill.planned(&occurrence));
         let lasts = self.lasts.get(name).copied().unwrap_or(ASSUMED_SECS);
         let end = at.checked_add(SignedDuration::from_secs_f64(lasts.clamp(0.0, 1e9))).unwrap_or(Timestamp::MAX);
         let because =
             if at > planned { Some(self.why_late(&occurrence, planned)) } else { self.runs_into(name, (at, end)) };
         let expected = self.expected(occurrence.clone(), Some(at), because);
         self.found.push(expected);
-        self.running.insert((end, occurrence), ());
+        self.running.insert((end, occurrence));
     }
 
     fn expected(&self, occurrence: Occurrence, starts_at: Option<Timestamp>, because: Option<String>) -> Expected {

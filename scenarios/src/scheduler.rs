@@ -212,7 +212,7 @@ impl Scheduler {
         let followed = &mut self.drills[number];
         let Some(due) = followed.next else { return };
         let occurrence = Occurrence::new(followed.drill.name.clone(), due);
-        let from = occurrence.planned(followed.drill.spread);
+        let from = followed.drill.planned(&occurrence);
         if from > now {
             return self.set_timer(number, from);
         }

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::{CatchUp, Criticality, Name, Retry, Scenario, Schedule, Source, Span};
+use crate::stretch::later;
+use crate::{CatchUp, Criticality, Name, Occurrence, Retry, Scenario, Schedule, Source, Span};
 
 /// The fields of a source that say which it is, whichever kind it has.
 const ADDRESS: [&str; 9] = ["list", "path", "url", "url_from", "argv", "repository", "place", "stanza", "config"];
@@ -47,6 +49,20 @@ impl Drill {
             labels: scenario.labels.clone(),
             sources: addresses(scenario, base),
         })
+    }
+}
+
+impl Drill {
+    /// When an occurrence of it is to start, if nothing is in the way.
+    pub fn planned(&self, occurrence: &Occurrence) -> Timestamp {
+        occurrence.planned(self.spread)
+    }
+
+    /// When the start of what is due at an instant is decided at the latest.
+    pub fn decided_by(&self, due: Timestamp) -> Timestamp {
+        let spread = self.spread.map_or(0, |spread| spread.duration().as_secs());
+        let secs = self.start_within.duration().as_secs().saturating_add(spread);
+        later(due, SignedDuration::from_secs(i64::try_from(secs).unwrap_or(i64::MAX)))
     }
 }
 

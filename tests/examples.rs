@@ -338,6 +338,20 @@ fn a_cluster_that_barman_backs_up_is_recovered_to_an_instant_by_the_example() {
 }
 
 #[test]
+fn the_example_of_a_site_keeps_the_scheduled_examples_from_its_blackouts() {
+    let world = World::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios").display().to_string();
+    let site = format!("{folder}/site.yaml");
+    let finished = world.run(&["forecast", &folder, "--site", &site, "--from", "2026-12-15", "--until", "2027-03-31"]);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    for blackout in
+        ["skipped: turn of the year", "the end of: monthly closing", "move of the data centre", "public holidays"]
+    {
+        assert!(finished.stdout.contains(blackout), "{blackout}: {}", finished.stdout);
+    }
+}
+
+#[test]
 fn every_example_is_run_by_a_test() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let entries = fs::read_dir(folder).expect("the examples").flatten().map(|entry| entry.path());

@@ -22,6 +22,7 @@ mod pgbackrest;
 mod postgres;
 mod redis;
 mod sandbox;
+mod schedules;
 mod secrets;
 mod skew;
 mod sqlite;

@@ -1,6 +1,6 @@
 //! The formats of texts that the schema names, in one table: each is checked by the parser of its own type.
 
-use crate::{Image, Name, Rate, Share, Size, Span};
+use crate::{Image, Name, Rate, Share, Size, Span, TimeOfDay};
 
 struct Format {
     /// Name in the schema.
@@ -15,7 +15,7 @@ struct Format {
     sample: &'static str,
 }
 
-const FORMATS: [Format; 8] = [
+const FORMATS: [Format; 9] = [
     Format {
         name: "span",
         called: "a length of time",
@@ -69,6 +69,13 @@ const FORMATS: [Format; 8] = [
         wrong: |text| Name::try_from(text.to_owned()).err().map(|_| "is not a name"),
         example: "Use 1 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends: `orders-db`.",
         sample: "orders-db",
+    },
+    Format {
+        name: "time-of-day",
+        called: "a time of day",
+        wrong: |text| text.parse::<TimeOfDay>().err().map(|_| "is not a time of day"),
+        example: "Write hours and minutes in quotes, from `\"00:00\"` to `\"24:00\"`: `\"08:00\"`.",
+        sample: "08:00",
     },
     Format {
         name: "date",
@@ -134,6 +141,7 @@ mod tests {
     fn every_format_of_the_schema_is_checked() {
         let mut found = Vec::new();
         formats(&crate::schema(), &mut found);
+        formats(&crate::site_schema(), &mut found);
         assert!(!found.is_empty());
         for name in found {
             assert!(super::find(&name).is_some(), "{name}");

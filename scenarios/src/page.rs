@@ -1,11 +1,11 @@
-//! The reference page: every field of a scenario and every kind, as Markdown, made from the schema.
+//! The reference pages: every field of a scenario with every kind, and every field of a site, as Markdown, made from the schemas.
 
 use serde_json::Value;
 
 use crate::facts::FACTS;
 use crate::kinds::{FAMILIES, Field, fields, shape, words};
 use crate::observed::observed;
-use crate::schema::{Variant, follow, schema, variants};
+use crate::schema::{Variant, follow, schema, site_schema, variants};
 
 const INTRODUCTION: &str = "# Scenario reference
 
@@ -30,6 +30,19 @@ source:
 ```
 ";
 
+const SITE_INTRODUCTION: &str = "# Site reference
+
+Every field of a site file, made from the program's own types by `UPDATE=1 cargo nextest run -p drill-scenarios generated`;
+don't edit it. What it is for, with examples: [schedules](schedules.md). `drillctl schema site` prints the JSON Schema for editors: put
+
+```yaml
+# yaml-language-server: $schema=site.schema.json
+```
+
+in its first line. A **length of time** is written as numbers with units, the biggest first: `90s`, `15m`, `1h30m`, `7d`. A **time of day**
+is written in quotes: `\"08:00\"`.
+";
+
 const FACTS_SECTION: &str = "
 ## Facts
 
@@ -41,7 +54,7 @@ of `app` and of probes. `$$` stands for a dollar; a dollar before anything else 
 ";
 
 /// The definitions in the order of the page. A family of kinds has a section a kind.
-const SECTIONS: [&str; 34] = [
+const SECTIONS: [&str; 36] = [
     "Source",
     "PostgresMethod",
     "Content",
@@ -69,6 +82,8 @@ const SECTIONS: [&str; 34] = [
     "History",
     "Schedule",
     "Period",
+    "CatchUp",
+    "Retry",
     "Deadlines",
     "Limits",
     "IoClass",
@@ -78,25 +93,39 @@ const SECTIONS: [&str; 34] = [
     "Criticality",
 ];
 
+/// The definitions of a site, in the order of its page.
+const SITE_SECTIONS: [&str; 10] =
+    ["Blackout", "When", "Weekly", "Weekday", "CronWindow", "Days", "Between", "CalendarFile", "Freeze", "AtOnce"];
+
+/// The reference of site files as one Markdown page.
+pub fn site_reference() -> String {
+    sections(&site_schema(), format!("{SITE_INTRODUCTION}\n## Site\n\n"), &SITE_SECTIONS)
+}
+
 /// The reference of the scenario language as one Markdown page.
 pub fn reference() -> String {
     let root = schema();
-    let mut page =
-        format!("{INTRODUCTION}\n## Scenario\n\n{}\n\n{}", text(&root, "description"), table(&fields(&root, &root)));
-    for name in SECTIONS {
-        let definition = &root["$defs"][name];
-        let heading = format!("\n## {}\n\n{}\n\n", title(name), text(definition, "description"));
-        page.push_str(&heading);
-        page.push_str(&match FAMILIES.iter().find(|(_, family)| *family == name) {
-            Some((family, _)) => family_of_kinds(&root, family, definition),
-            None if definition["oneOf"].is_array() => words_table(&root, &variants(definition)),
-            None => table(&fields(&root, definition)),
-        });
-    }
+    let mut page = sections(&root, format!("{INTRODUCTION}\n## Scenario\n\n"), &SECTIONS);
     page.push_str(FACTS_SECTION);
     for fact in FACTS {
         let scratch = fact.scratch.map_or_else(|| "any".into(), |kind| format!("`{kind}`"));
         page.push_str(&format!("| `${{{}}}` | {} | {scratch} |\n", fact.name, fact.summary));
+    }
+    page
+}
+
+/// The fields of the whole, then a section a definition.
+fn sections(root: &Value, beginning: String, names: &[&str]) -> String {
+    let mut page = format!("{beginning}{}\n\n{}", text(root, "description"), table(&fields(root, root)));
+    for name in names {
+        let definition = &root["$defs"][*name];
+        let heading = format!("\n## {}\n\n{}\n\n", title(name), text(definition, "description"));
+        page.push_str(&heading);
+        page.push_str(&match FAMILIES.iter().find(|(_, family)| family == name) {
+            Some((family, _)) => family_of_kinds(root, family, definition),
+            None if definition["oneOf"].is_array() => words_table(root, &variants(definition)),
+            None => table(&fields(root, definition)),
+        });
     }
     page
 }
@@ -188,9 +217,18 @@ fn anchor(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{SECTIONS, reference};
+    use serde_json::Value;
+
+    use super::{SECTIONS, SITE_SECTIONS, reference, site_reference};
     use crate::kinds::FAMILIES;
-    use crate::schema::{definition, schema, variants};
+    use crate::schema::{definition, schema, site_schema, variants};
+
+    /// The definitions with fields or words.
+    fn speaking(root: &Value) -> impl Iterator<Item = &String> {
+        let definitions = root["$defs"].as_object().expect("a valid one").iter();
+        let speaks = |(_, schema): &(_, &Value)| schema["properties"].is_object() || schema["oneOf"].is_array();
+        definitions.filter(speaks).map(|(name, _)| name)
+    }
 
     #[test]
     fn every_definition_with_fields_or_words_has_its_section() {
@@ -200,26 +238,26 @@ mod tests {
             .flat_map(|(_, family)| variants(&root["$defs"][*family]))
             .filter_map(|kind| definition(kind.fields?).map(String::from))
             .collect();
-        for (name, schema) in root["$defs"].as_object().expect("a valid one") {
-            let speaks = schema["properties"].is_object() || schema["oneOf"].is_array();
-            assert!(!speaks || SECTIONS.contains(&name.as_str()) || kinds.contains(name), "{name}");
+        for name in speaking(&root) {
+            assert!(SECTIONS.contains(&name.as_str()) || kinds.contains(name), "{name}");
+        }
+        for name in speaking(&site_schema()) {
+            assert!(SITE_SECTIONS.contains(&name.as_str()), "{name}");
         }
     }
 
     #[test]
     fn every_link_leads_to_a_heading() {
-        let page = reference();
-        let anchors: Vec<String> = page
-            .lines()
-            .filter(|line| line.starts_with('#'))
-            .map(|line| line.trim_start_matches(['#', ' ']).to_lowercase().replace('`', "").replace(' ', "-"))
-            .collect();
-        let mut links = 0;
-        for link in page.split("](#").skip(1) {
-            let target = link.split(')').next().expect("a valid one");
-            assert!(anchors.iter().any(|anchor| anchor == target), "{target}");
-            links += 1;
+        for (page, least) in [(reference(), 30), (site_reference(), 4)] {
+            let headings = page.lines().filter(|line| line.starts_with('#'));
+            let anchor =
+                |line: &str| line.trim_start_matches(['#', ' ']).to_lowercase().replace('`', "").replace(' ', "-");
+            let anchors: Vec<String> = headings.map(anchor).collect();
+            let links: Vec<&str> = page.split("](#").skip(1).filter_map(|link| link.split(')').next()).collect();
+            for target in &links {
+                assert!(anchors.iter().any(|anchor| anchor == target), "{target}");
+            }
+            assert!(links.len() > least, "{links:?}");
         }
-        assert!(links > 30, "{links}");
     }
 }

@@ -65,7 +65,7 @@ impl Path {
     /// What people call the value: its key in backquotes, or which item of which list it is.
     pub(crate) fn label(&self) -> String {
         match self.0.as_slice() {
-            [] => "the scenario".into(),
+            [] => "the file".into(),
             [.., list, last] => match last.parse::<usize>() {
                 Ok(number) => format!("item {} of `{list}`", number.saturating_add(1)),
                 Err(_) => format!("`{last}`"),

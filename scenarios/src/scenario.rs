@@ -28,6 +28,9 @@ pub struct Scenario {
     /// Class of the data, in the organisation's own words ("personal data", "public"). It goes into the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_class: Option<String>,
+    /// Words that a site's policy speaks of: its blackouts, and how many drills may run at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Name>,
     /// What is backed up.
     pub source: Source,
     /// Where sealed snapshots rest. Needed unless the source is a backup that another tool took.
@@ -121,7 +124,7 @@ impl JsonSchema for Version {
 }
 
 /// Name of a scenario: 1 to 63 lower-case letters, digits and hyphens, beginning with a letter or digit.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
 

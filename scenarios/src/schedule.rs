@@ -1,16 +1,16 @@
-//! When a drill is due.
+//! When a drill is due, and how its due times are kept.
 
-use croner::Cron;
-use croner::errors::CronError;
-use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Span;
+use crate::cron::Cron;
+use crate::zone::{utc, zone};
+use crate::{Name, Period, Span};
 
-/// When the drill is due.
+/// When the drill is due. With `cron` it has due times; `every` is an obligation, which runs that people start fulfil too. At
+/// least one of the two.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
@@ -19,152 +19,99 @@ pub struct Schedule {
     /// ranges (`MON-FRI`), steps (`*/15`), `L` for the last (day of the month; `5L` is the last Friday), `15W` for the
     /// weekday nearest to the 15th, `MON#1` for the first Monday, a sixth field in front for seconds, and `@daily`,
     /// `@weekly`, `@monthly`. If both day of month and day of week are given, either is enough. A time that a change of
-    /// the clocks skips is due when the clocks have moved on; one that comes twice is due once.
-    pub cron: String,
-    /// Time zone of the expression, by its IANA name.
+    /// the clocks skips is due when the clocks have moved on; one that comes twice is due once. Only an expression for every
+    /// hour (`*` or `*/2` as the hour) follows the time that really passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cron: Option<String>,
+    /// Time zone of the expression and of the periods, by its IANA name.
     #[serde(default = "utc")]
     pub timezone: String,
-    /// The obligation beside the cron expression: at least one passed drill in each such period.
+    /// The obligation: at least one passed drill in each such period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<Period>,
-    /// The start is spread over this long after each due time.
+    /// The start is spread over this long after each due time: by how much is drawn from the scenario's name and the due time,
+    /// so that it is the same wherever it is worked out. It must be shorter than the time between two due times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<Span>,
+    /// How late the drill may start. What hasn't started by then, or by the next due time, is missed.
+    #[serde(default = "a_day")]
+    pub start_within: Span,
+    /// What becomes of due times that passed, with all their time to start, while the scheduler was down.
+    #[serde(default)]
+    pub catch_up: CatchUp,
+    /// Whether a drill that ended without an answer is run again. One that failed never is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// Who comes first of those that wait, the higher the earlier. If absent, by criticality: `low` 20, `medium` 40, `high` 60,
+    /// `critical` 80.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub priority: Option<u8>,
+    /// Names of scenarios that come first: this one waits while one of them runs or has yet to start what was due no later, and is
+    /// skipped if its last drill did not pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Name>,
 }
 
-/// A calendar period in which a drill must pass at least once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What becomes of due times that passed while the scheduler was down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Period {
-    /// Monday to Sunday.
-    Week,
-    /// A calendar month.
-    Month,
-    /// A calendar quarter.
-    Quarter,
-    /// A calendar year.
-    Year,
+pub enum CatchUp {
+    /// They are missed.
+    Skip,
+    /// The last of them is drilled, the others are missed.
+    #[default]
+    Latest,
+    /// Each is drilled, one after the other.
+    All,
+}
+
+/// How a drill that ended without an answer is run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// How often it is run again, at most.
+    #[schemars(range(min = 1, max = 10))]
+    pub times: u8,
+    /// How long to wait before each time.
+    #[serde(default = "ten_minutes")]
+    pub pause: Span,
 }
 
 impl Schedule {
-    /// The first due time after an instant; `None` if there is none any more, or if the schedule is not valid (a parsed
-    /// scenario's always is).
+    /// The first due time after an instant; `None` if there is none any more, or if the schedule has none.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        let zone = zone(&self.timezone)?;
-        let next = cron(&self.cron).ok()?.find_next_occurrence(&after.to_zoned(zone), false).ok()?;
-        Some(next.timestamp())
+        self.due_times()?.next_after(after)
+    }
+
+    /// Its time zone.
+    pub fn zone(&self) -> TimeZone {
+        zone(&self.timezone).unwrap_or(TimeZone::UTC)
+    }
+
+    /// The due times; `None` if there are none. A parsed scenario's are always valid.
+    pub(crate) fn due_times(&self) -> Option<Cron> {
+        Cron::parse(self.cron.as_ref()?, self.zone()).ok()
+    }
+
+    /// The fields that only due times give a meaning to, of those that are given.
+    pub(crate) fn about_due_times(&self) -> Vec<&'static str> {
+        let given = [
+            ("spread", self.spread.is_some()),
+            ("start_within", self.start_within != a_day()),
+            ("catch_up", self.catch_up != CatchUp::default()),
+            ("retry", self.retry.is_some()),
+            ("priority", self.priority.is_some()),
+            ("after", !self.after.is_empty()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
     }
 }
 
-/// The expression, understood; or what is wrong with it.
-pub(crate) fn cron(text: &str) -> Result<Cron, String> {
-    let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-    parser.parse(text).map_err(|error| match error {
-        CronError::InvalidPattern(why) | CronError::IllegalCharacters(why) | CronError::ComponentError(why) => {
-            why.trim_end_matches('.').to_lowercase()
-        }
-        CronError::EmptyPattern => "it is empty".into(),
-        other => other.to_string(),
-    })
+const fn a_day() -> Span {
+    Span::from_secs(24 * 3600)
 }
 
-/// Whether the expression ever comes. Every combination of day, month and weekday that exists comes within 28 years of
-/// any date in this century.
-pub(crate) fn ever(cron: &Cron) -> bool {
-    let start = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
-    cron.find_next_occurrence(&start, true).is_ok()
-}
-
-/// A time zone by its IANA name. The zones are part of the program: the language reads no files.
-pub(crate) fn zone(name: &str) -> Option<TimeZone> {
-    jiff::tz::TimeZoneDatabase::bundled().get(name).ok()
-}
-
-/// The names of all time zones.
-pub(crate) fn zones() -> Vec<String> {
-    jiff::tz::TimeZoneDatabase::bundled().available().map(|zone| zone.as_str().to_owned()).collect()
-}
-
-fn utc() -> String {
-    "UTC".into()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::str::FromStr;
-
-    use chrono::{DateTime, Utc};
-    use jiff::Timestamp;
-
-    use super::{Schedule, cron, ever};
-
-    fn schedule(expression: &str, timezone: &str) -> Schedule {
-        Schedule { cron: expression.into(), timezone: timezone.into(), every: None, spread: None }
-    }
-
-    fn due(schedule: &Schedule, from: &str, until: &str) -> Vec<i64> {
-        let (mut at, until): (Timestamp, Timestamp) =
-            (from.parse().expect("a valid one"), until.parse().expect("a valid one"));
-        let mut found = Vec::new();
-        while let Some(next) = schedule.next_after(at).filter(|next| *next < until) {
-            found.push(next.as_second());
-            at = next;
-        }
-        found
-    }
-
-    #[test]
-    fn a_second_opinion_gives_the_same_due_times_for_a_year_in_utc() {
-        let (from, until) = ("2027-01-01T00:00:00Z", "2028-01-01T00:00:00Z");
-        for expression in [
-            "0 3 * * SUN",
-            "*/20 6-8 * * MON-FRI",
-            "30 2 1 * *",
-            "0 0 29 2 *",
-            "15 4 1,15 JAN,JUL *",
-            "5 4 */5 * *",
-            "59 23 31 12 *",
-            "0 */6 * * *",
-            "10 1 * 3-5 *",
-        ] {
-            let second = cron::Schedule::from_str(&format!("0 {expression}")).expect(expression);
-            let start = DateTime::<Utc>::from_str(from).expect("a valid one");
-            let end = DateTime::<Utc>::from_str(until).expect("a valid one");
-            let theirs: Vec<i64> = second.after(&start).take_while(|at| *at < end).map(|at| at.timestamp()).collect();
-            let ours = due(&schedule(expression, "UTC"), from, until);
-            assert_eq!(ours, theirs, "{expression}");
-            assert!(!ours.is_empty() || expression.contains("29 2"), "{expression}");
-        }
-    }
-
-    #[test]
-    fn a_daily_drill_is_due_once_on_days_when_the_clocks_change() {
-        let nightly = schedule("30 2 * * *", "Europe/Berlin");
-        assert_eq!(due(&nightly, "2027-03-27T12:00:00Z", "2027-03-29T12:00:00Z").len(), 2);
-        assert_eq!(due(&nightly, "2027-10-30T12:00:00Z", "2027-11-01T12:00:00Z").len(), 2);
-    }
-
-    #[test]
-    fn the_time_zone_counts() {
-        let at =
-            schedule("0 3 * * *", "America/New_York").next_after("2027-01-31T00:00:00Z".parse().expect("a valid one"));
-        assert_eq!(at.map(|at| at.to_string()), Some("2027-01-31T08:00:00Z".into()));
-    }
-
-    #[test]
-    fn a_day_that_does_not_exist_never_comes() {
-        for (expression, comes) in
-            [("0 0 30 2 *", false), ("0 0 31 4,6,9,11 *", false), ("0 0 29 2 *", true), ("0 0 * * MON#5", true)]
-        {
-            assert_eq!(ever(&cron(expression).expect("a valid one")), comes, "{expression}");
-        }
-        assert_eq!(schedule("0 0 30 2 *", "UTC").next_after(Timestamp::UNIX_EPOCH), None);
-    }
-
-    #[test]
-    fn what_is_no_expression_is_refused() {
-        for text in ["", "daily", "0 3 * *", "60 3 * * *", "0 0 3 * * SUN 2027", "0 24 * * *", "0 3 * * FOO"] {
-            assert!(cron(text).is_err(), "{text}");
-        }
-    }
+const fn ten_minutes() -> Span {
+    Span::from_secs(600)
 }

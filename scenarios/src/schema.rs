@@ -1,25 +1,38 @@
-//! The JSON Schema of scenarios, made from the types. Editors use it, the parser walks it, the reference page and the
+//! The JSON Schemas of scenarios and of sites, made from the types. Editors use it, the parser walks it, the reference page and the
 //! table of kinds are read from it: there is no second list of fields.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-use crate::Scenario;
+use crate::{Scenario, Site};
 
 /// Name of the schema: the identifier of version 1 of the language.
 pub const SCHEMA_ID: &str = "drillctl-scenario-1";
+
+/// Name of the schema of site files.
+pub const SITE_SCHEMA_ID: &str = "drillctl-site-1";
 
 /// The JSON Schema (2020-12) of a scenario. Its descriptions are the documentation of the types.
 ///
 /// Beyond the standard's own, it uses the formats `span` (a length of time), `rate` (bytes a second), `size` (bytes), `share` (a
 /// part in percent) and `name`.
 pub fn schema() -> Value {
+    of::<Scenario>(SCHEMA_ID)
+}
+
+/// The JSON Schema (2020-12) of a site file. Its own format is `time-of-day`, hours and minutes.
+pub fn site_schema() -> Value {
+    of::<Site>(SITE_SCHEMA_ID)
+}
+
+fn of<T: JsonSchema>(id: &str) -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
-    let mut schema = Value::from(generator.into_root_schema_for::<Scenario>());
+    let mut schema = Value::from(generator.into_root_schema_for::<T>());
     tidy(&mut schema);
     if let Some(root) = schema.as_object_mut() {
-        root.insert("$id".into(), SCHEMA_ID.into());
-        root.insert("title".into(), SCHEMA_ID.into());
+        root.insert("$id".into(), id.into());
+        root.insert("title".into(), id.into());
     }
     schema
 }

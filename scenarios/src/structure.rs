@@ -27,9 +27,9 @@ pub(crate) struct Found {
     pub(crate) mends: Vec<(Path, Mend)>,
 }
 
-/// Holds the whole tree against the whole schema.
-pub(crate) fn check(text: &str, schema: &Value, tree: &Node) -> Found {
-    let mut walk = Walk { text, root: schema, found: Found::default() };
+/// Holds the whole tree against the whole schema. `noun` is what people call such a file.
+pub(crate) fn check((text, noun): (&str, &str), schema: &Value, tree: &Node) -> Found {
+    let mut walk = Walk { text, noun, root: schema, found: Found::default() };
     walk.doubled(tree, &Path::default());
     walk.node(tree, schema, &Path::default(), tree.head());
     walk.found
@@ -37,6 +37,7 @@ pub(crate) fn check(text: &str, schema: &Value, tree: &Node) -> Found {
 
 struct Walk<'a> {
     text: &'a str,
+    noun: &'a str,
     root: &'a Value,
     found: Found,
 }
@@ -44,6 +45,10 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn say(&mut self, path: &Path, place: Place, message: String, hint: impl Into<String>) {
         self.found.findings.push(Finding { path: path.clone(), place, message, hint: hint.into() });
+    }
+
+    fn label(&self, path: &Path) -> String {
+        if path.is_root() { format!("the {}", self.noun) } else { path.label() }
     }
 
     fn mend(&mut self, path: &Path, mend: Mend) {
@@ -79,7 +84,7 @@ impl<'a> Walk<'a> {
                 self.say(
                     path,
                     node.place,
-                    format!("{} holds a value, but a secret is never written in a scenario", path.label()),
+                    format!("{} holds a value, but a secret is never written in a scenario", self.label(path)),
                     "Say where it is kept: `{env: NAME}`, `{file: path}` or `{credential: name}`. If this was a real \
                      secret, replace it: it has been in a file.",
                 );
@@ -112,12 +117,12 @@ impl<'a> Walk<'a> {
             }
             Content::Scalar(Value::Null) => {
                 self.mend(path, Mend::one_of(choices));
-                self.say(path, key, format!("{} has no value", path.label()), explained(choices));
+                self.say(path, key, format!("{} has no value", self.label(path)), explained(choices));
             }
             _ => {
                 let is = called(self.text, node);
                 self.mend(path, Mend::one_of(choices));
-                let message = format!("{} must be {}, but is {is}", path.label(), options(choices));
+                let message = format!("{} must be {}, but is {is}", self.label(path), options(choices));
                 self.say(path, spot(node, key), message, explained(choices));
             }
         }
@@ -137,7 +142,7 @@ impl<'a> Walk<'a> {
                 self.say(path, node.place, format!("`{word}` has fields and does not stand alone"), hint);
             }
             None => {
-                let message = format!("{} must be {}, but is `{word}`", path.label(), options(choices));
+                let message = format!("{} must be {}, but is `{word}`", self.label(path), options(choices));
                 let meant = closest(word, choices.iter().map(|choice| choice.word));
                 self.mend(path, meant.map_or_else(|| Mend::one_of(choices), |meant| Mend::Replace(meant.into())));
                 self.say(path, node.place, message, meant.map_or_else(|| explained(choices), did_you_mean));
@@ -158,22 +163,22 @@ impl<'a> Walk<'a> {
                     &below,
                     entry.place,
                     format!("`{}` stands alone and has no fields", entry.key),
-                    format!("Write it as the value of {}, without a colon after it.", path.label()),
+                    format!("Write it as the value of {}, without a colon after it.", self.label(path)),
                 ),
                 None => {
                     let meant = closest(&entry.key, choices.iter().map(|choice| choice.word));
                     self.mend(&below, meant.map_or(Mend::StandIn(None), |meant| Mend::Rename(meant.into())));
-                    let message = format!("`{}` is not a kind of {}", entry.key, path.label());
+                    let message = format!("`{}` is not a kind of {}", entry.key, self.label(path));
                     self.say(&below, entry.place, message, meant.map_or_else(|| explained(choices), did_you_mean));
                 }
             }
         }
         match entries {
             [_] => {}
-            [] => self.say(path, key, format!("{} has no value", path.label()), explained(choices)),
+            [] => self.say(path, key, format!("{} has no value", self.label(path)), explained(choices)),
             [_, second, ..] => {
                 let named = listed(entries.iter().map(|entry| entry.key.as_str()));
-                let message = format!("{} has {named}, but must have exactly one", path.label());
+                let message = format!("{} has {named}, but must have exactly one", self.label(path));
                 let hint = "Keep one of them. If one was meant as a field of the other, indent it further.";
                 self.say(path, second.place, message, hint);
             }
@@ -223,7 +228,7 @@ impl<'a> Walk<'a> {
             } else {
                 format!("Give at least one of {}.", listed(keys))
             };
-            self.say(path, key, format!("{} is empty", path.label()), hint);
+            self.say(path, key, format!("{} is empty", self.label(path)), hint);
         }
     }
 
@@ -236,16 +241,22 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A key that is free, but must be one of the words that `propertyNames` lists.
+    /// A key that is free, but must have the format, or be one of the words, that `propertyNames` wants.
     fn named(&mut self, entry: &Entry, schema: &'a Value, path: &Path) {
-        let words = variants(follow(self.root, &schema["propertyNames"]));
+        let names = follow(self.root, &schema["propertyNames"]);
+        if let Some((message, hint)) = names["format"].as_str().and_then(|name| format::wrong(name, &entry.key)) {
+            let below = path.key(&entry.key);
+            self.mend(&below, Mend::StandIn(None));
+            return self.say(&below, entry.place, format!("a key of {} {message}", self.label(path)), hint);
+        }
+        let words = variants(names);
         if words.is_empty() || words.iter().any(|word| word.word == entry.key) {
             return;
         }
         let meant = closest(&entry.key, words.iter().map(|word| word.word));
         let below = path.key(&entry.key);
         self.mend(&below, Mend::StandIn(None));
-        let message = format!("`{}` is not known in {}", entry.key, path.label());
+        let message = format!("`{}` is not known in {}", entry.key, self.label(path));
         self.say(&below, entry.place, message, meant.map_or_else(|| explained(&words), did_you_mean));
     }
 
@@ -255,7 +266,7 @@ impl<'a> Walk<'a> {
         let below = path.key(&entry.key);
         let hint = meant.map_or_else(|| format!("Known here: {}.", listed(keys(schema))), did_you_mean);
         self.mend(&below, meant.map_or(Mend::StandIn(None), |meant| Mend::Rename(meant.into())));
-        self.say(&below, entry.place, format!("`{}` is not a key of {}", entry.key, path.label()), hint);
+        self.say(&below, entry.place, format!("`{}` is not a key of {}", entry.key, self.label(path)), hint);
         meant
     }
 
@@ -269,7 +280,7 @@ impl<'a> Walk<'a> {
             self.mend(&path.key(name), Mend::stand_in(follow(self.root, &schema["properties"][*name])));
         }
         let verb = if absent.len() == 1 { "is" } else { "are" };
-        let inside = if path.is_root() { String::new() } else { format!(" in {}", path.label()) };
+        let inside = if path.is_root() { String::new() } else { format!(" in {}", self.label(path)) };
         let about = |name: &&str| format!("  {name}: {}", first_sentence(&schema["properties"][*name]["description"]));
         let hint = format!("Add\n{}", absent.iter().map(about).collect::<Vec<_>>().join("\n"));
         self.say(path, key, format!("{} {verb} missing{inside}", listed(absent.iter().copied())), hint);
@@ -282,15 +293,15 @@ impl<'a> Walk<'a> {
         let count = items.len() as u64;
         let (least, most) = (schema["minItems"].as_u64().unwrap_or(0), schema["maxItems"].as_u64().unwrap_or(u64::MAX));
         if least == 1 && count == 0 {
-            self.say(path, key, format!("{} is empty", path.label()), "Write at least one item.");
+            self.say(path, key, format!("{} is empty", self.label(path)), "Write at least one item.");
         } else if count < least || count > most {
-            let message = format!("{} must have {least} items, but has {count}", path.label());
+            let message = format!("{} must have {least} items, but has {count}", self.label(path));
             self.say(path, key, message, format!("Write exactly {least} items."));
         }
     }
 
     fn scalar(&mut self, node: &Node, value: &Value, schema: &Value, path: &Path) {
-        let (label, last) = (path.label(), path.last());
+        let (label, last) = (self.label(path), path.last());
         if let Some(constant) = schema.get("const").filter(|constant| *constant != value) {
             self.mend(path, Mend::Replace(constant.clone()));
             let hint = format!("Write `{last}: {constant}`; this drillctl knows no other.");
@@ -329,7 +340,7 @@ impl<'a> Walk<'a> {
             self.mend(path, Mend::stand_in(schema));
             absent_value(schema, required)
         };
-        self.say(path, key, format!("{} has no value", path.label()), hint);
+        self.say(path, key, format!("{} has no value", self.label(path)), hint);
     }
 
     fn mistyped(&mut self, node: &Node, schema: &Value, path: &Path, key: Place) {
@@ -338,7 +349,7 @@ impl<'a> Walk<'a> {
         }
         let meant = plain_value(self.text, node, schema);
         self.mend(path, meant.map_or_else(|| Mend::stand_in(schema), Mend::Replace));
-        let message = format!("{} must be {}, but is {}", path.label(), wanted(schema), called(self.text, node));
+        let message = format!("{} must be {}, but is {}", self.label(path), wanted(schema), called(self.text, node));
         let hint = remedy(self.text, node, schema, path);
         self.say(path, spot(node, key), message, hint);
     }

@@ -104,7 +104,7 @@ fn main_field(schema: &Value) -> Option<&str> {
     let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     match required.as_slice() {
         [only] => Some(only),
-        _ => schema["properties"].get("equals").map(|_| "equals"),
+        _ => ["equals", "cron"].into_iter().find(|name| !schema["properties"][*name].is_null()),
     }
 }
 

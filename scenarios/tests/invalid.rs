@@ -1,9 +1,10 @@
-//! One file for each kind of mistake, in `scenarios/invalid/`, and beside it exactly what is said about it.
+//! One file for each kind of mistake, in `scenarios/invalid/`, and beside it exactly what is said about it. Those whose name begins with
+//! `site-` are site files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use drill_scenarios::parse_bytes;
+use drill_scenarios::{parse_bytes, parse_site};
 
 fn files(extension: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("invalid");
@@ -19,10 +20,10 @@ fn files(extension: &str) -> Vec<PathBuf> {
 /// What the parser says about a file.
 fn said(path: &Path) -> String {
     let name = path.file_name().expect("a name").to_string_lossy();
-    match parse_bytes(&name, &fs::read(path).expect("a scenario")) {
-        Ok(_) => panic!("{name} has no mistake"),
-        Err(problems) => format!("{problems}\n"),
-    }
+    let bytes = fs::read(path).expect("a file");
+    let problems =
+        if name.starts_with("site-") { parse_site(&name, &bytes).err() } else { parse_bytes(&name, &bytes).err() };
+    format!("{}\n", problems.unwrap_or_else(|| panic!("{name} has no mistake")))
 }
 
 #[test]

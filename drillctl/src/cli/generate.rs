@@ -18,6 +18,8 @@ pub(super) struct SchemaArguments {
 enum Format {
     /// Scenario files
     Scenario,
+    /// Site files
+    Site,
     /// `record.json`
     Record,
 }
@@ -38,6 +40,7 @@ pub(super) struct ManArguments {
 pub(super) fn schema(arguments: &SchemaArguments) -> Ended {
     say_json(&match arguments.of {
         Format::Scenario => drill_scenarios::schema(),
+        Format::Site => drill_scenarios::site_schema(),
         Format::Record => drill_reports::record_schema(),
     });
     Ok(0)

@@ -5,6 +5,7 @@ mod check;
 mod console;
 mod doctor;
 mod env;
+mod forecast;
 mod generate;
 mod keys;
 mod kinds;
@@ -12,6 +13,7 @@ mod list;
 mod plan;
 mod run;
 mod show;
+mod status;
 mod stop;
 mod sweep;
 mod vault;
@@ -74,6 +76,10 @@ enum Command {
     Check(check::Arguments),
     /// Say what a run would do, with sizes and the space it needs, and change nothing
     Plan(plan::Arguments),
+    /// Say what the schedules of scenarios lead to: what runs when, what doesn't, and why
+    Forecast(forecast::Arguments),
+    /// Say how each scenario stands: fresh, in need of verification, stale, never drilled or failing
+    Status(status::Arguments),
     /// List runs
     List(list::Arguments),
     /// Show a run's report
@@ -85,7 +91,7 @@ enum Command {
     Env(env::Command),
     /// List the kinds of sources, vaults, scratches and probes, and their fields
     Kinds(kinds::Arguments),
-    /// Print the JSON Schema of scenarios, which editors use, or of records
+    /// Print the JSON Schema of scenarios or site files, which editors use, or of records
     Schema(generate::SchemaArguments),
     /// Make and inspect identities
     #[command(subcommand)]
@@ -128,6 +134,8 @@ async fn dispatch(cli: &Cli) -> Ended {
         Command::Run(arguments) => run::run(options, arguments).await,
         Command::Check(arguments) => check::check(options, arguments),
         Command::Plan(arguments) => plan::plan(options, arguments).await,
+        Command::Forecast(arguments) => forecast::forecast(options, arguments),
+        Command::Status(arguments) => status::status(options, arguments),
         Command::List(arguments) => list::list(options, arguments),
         Command::Show(arguments) => show::show(options, arguments),
         Command::Sweep => sweep::sweep(options).await,
@@ -148,9 +156,14 @@ impl Options {
         Store::open(&self.state_folder()?)
     }
 
+    /// The state folder, if it was ever made.
+    fn existing(&self) -> Result<Option<Store>, Failure> {
+        Store::existing(&self.state_folder()?)
+    }
+
     /// What runs at work have reserved. Makes no folder.
     fn reserved(&self) -> Result<Vec<Reserved>, Failure> {
-        match Store::existing(&self.state_folder()?)? {
+        match self.existing()? {
             Some(store) => reservation::reserved(&store, ""),
             None => Ok(Vec::new()),
         }

@@ -4,6 +4,7 @@
 mod adopted;
 mod check;
 mod container;
+mod controls;
 mod etcd;
 mod exception;
 mod history;
@@ -11,6 +12,7 @@ mod objectives;
 mod sandbox;
 mod schedule;
 mod seal;
+pub(crate) mod site;
 mod source;
 mod system;
 mod text;
@@ -44,6 +46,7 @@ pub(crate) fn check(scenario: &Scenario, tree: &Node) -> Vec<Finding> {
     objectives::check(&mut rules);
     history::check(&mut rules);
     schedule::check(&mut rules);
+    controls::check(&mut rules);
     exception::check(&mut rules);
     rules.findings
 }

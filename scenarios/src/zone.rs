@@ -1,0 +1,18 @@
+//! Time zones by their IANA names. They are part of the program: the language reads no files.
+
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+/// A time zone by its name.
+pub(crate) fn zone(name: &str) -> Option<TimeZone> {
+    TimeZoneDatabase::bundled().get(name).ok()
+}
+
+/// The names of all time zones.
+pub(crate) fn zones() -> Vec<String> {
+    TimeZoneDatabase::bundled().available().map(|zone| zone.as_str().to_owned()).collect()
+}
+
+/// The zone of those who name none.
+pub(crate) fn utc() -> String {
+    "UTC".into()
+}

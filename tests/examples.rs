@@ -281,8 +281,15 @@ fn every_example_is_run_by_a_test() {
     let entries = fs::read_dir(folder).expect("the examples").flatten().map(|entry| entry.path());
     let files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|is| is == "yaml")).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let runners =
-        ["tests/examples.rs", "tests/postgres.rs", "tests/mariadb.rs", "tests/redis.rs", "tests/image", "Makefile"];
+    let runners = [
+        "tests/examples.rs",
+        "tests/postgres.rs",
+        "tests/mariadb.rs",
+        "tests/redis.rs",
+        "tests/wordpress.rs",
+        "tests/image",
+        "Makefile",
+    ];
     let read = |name: &&str| fs::read_to_string(root.join(name)).expect("a runner");
     let text: String = runners.iter().map(read).collect();
     let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("//!")).collect();

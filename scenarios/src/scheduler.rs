@@ -15,6 +15,7 @@ mod tests;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,7 +30,7 @@ pub use progress::Progress;
 use queue::{Behind, Queue};
 
 /// How many drills are looked at in one tick. If there are more, the next tick is due at once.
-const AT_A_TIME: usize = 250;
+const AT_A_TIME: usize = 50;
 
 /// What decides.
 #[derive(Debug)]
@@ -55,7 +56,8 @@ struct Timer {
 #[derive(Debug)]
 struct Followed {
     drill: Drill,
-    cron: Option<Cron>,
+    /// Shared by all that are due at the same times.
+    cron: Option<Arc<Cron>>,
     /// Numbers of those that come first; nothing for one that isn't here.
     after: Vec<(Name, Option<usize>)>,
     version: u64,
@@ -88,13 +90,18 @@ impl Scheduler {
         let numbers: HashMap<Name, usize> =
             drills.iter().enumerate().map(|(number, drill)| (drill.name.clone(), number)).collect();
         let mut scheduler = Self { drills: Vec::new(), numbers, timers: BinaryHeap::new(), queue, blackouts };
-        let mut enrolled = Vec::new();
+        let (mut enrolled, mut crons) = (Vec::new(), HashMap::new());
         for (number, drill) in drills.into_iter().enumerate() {
             let known = progress.get(&drill.name);
             if known.is_none() {
                 enrolled.push(Logged { at: now, act: Act::Enrolled { scenario: drill.name.clone() } });
             }
-            scheduler.follow(number, drill, known, now);
+            let cron = crons.entry((drill.cron.clone(), drill.timezone.clone())).or_insert_with(|| {
+                let zone = zone(&drill.timezone)?;
+                Cron::parse(&drill.cron, zone).ok().map(Arc::new)
+            });
+            let cron = cron.clone();
+            scheduler.follow((number, drill), cron, known, now);
         }
         (scheduler, enrolled)
     }
@@ -162,8 +169,13 @@ impl Scheduler {
         log
     }
 
-    fn follow(&mut self, number: usize, drill: Drill, known: Option<&Progress>, now: Timestamp) {
-        let cron = zone(&drill.timezone).and_then(|zone| Cron::parse(&drill.cron, zone).ok());
+    fn follow(
+        &mut self,
+        (number, drill): (usize, Drill),
+        cron: Option<Arc<Cron>>,
+        known: Option<&Progress>,
+        now: Timestamp,
+    ) {
         let decided = known.map_or(now, |known| known.decided);
         let running = known.and_then(|known| known.running.clone());
         if running.is_some() {

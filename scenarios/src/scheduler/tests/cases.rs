@@ -229,3 +229,22 @@ fn a_freeze_skips_whatever_it_covers_whole() {
     });
     assert_eq!(skipped.collect::<Vec<_>>(), ["freeze by ops: migration"]);
 }
+
+#[test]
+fn what_errored_is_not_tried_again_once_the_next_was_decided() {
+    let mut often = drill("a", "0 3 * * *");
+    often.retry = Some(Retry { times: 2, pause: Span::from_secs(900) });
+    let mut world = World::new(vec![often], "", START);
+    let of = |day: u8| Occurrence::new(name("a"), at(&format!("2027-02-0{day}T03:00:00Z")));
+    for (hour, act) in [
+        (3, Act::Started { occurrence: of(1), attempt: 1 }),
+        (4, Act::Ended { occurrence: of(1), attempt: 1, end: End::Errored }),
+        (28, Act::Missed { occurrence: of(2), why: Miss::Down }),
+    ] {
+        world.log.push(super::Logged { at: at(START) + SignedDuration::from_hours(hour), act });
+    }
+    world.now = at("2027-02-02T05:00:00Z");
+    world.restart();
+    world.until_text("2027-02-03T02:00:00Z");
+    assert_eq!(world.story().len(), 2, "{:?}", world.story());
+}

@@ -9,7 +9,8 @@ use crate::stretch::later;
 use crate::{CatchUp, Criticality, Name, Occurrence, Retry, Scenario, Schedule, Source, Span};
 
 /// The fields of a source that say which it is, whichever kind it has.
-const ADDRESS: [&str; 9] = ["list", "path", "url", "url_from", "argv", "repository", "place", "stanza", "config"];
+const ADDRESS: [&str; 10] =
+    ["list", "path", "url", "url_from", "argv", "endpoints", "repository", "place", "stanza", "config"];
 
 /// A scenario with due times.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +123,8 @@ mod tests {
         assert_eq!(dump, format!("postgres {url}"));
         assert_eq!(words(json!({"postgres": {"url": url, "method": "physical"}})), dump);
         assert_eq!(words(json!({"directory": {"path": "data"}})), "directory /srv/scenarios/data");
+        let etcd = words(json!({"etcd": {"endpoints": ["https://a:2379"], "user": "backup"}}));
+        assert_eq!(etcd, words(json!({"etcd": {"endpoints": ["https://a:2379"]}})));
         assert_ne!(words(json!({"sqlite": {"path": "data"}})), words(json!({"directory": {"path": "data"}})));
         assert!(words(json!({"command": {"argv": ["dump", "a"], "content": "tar"}})).contains("[\"dump\",\"a\"]"));
     }

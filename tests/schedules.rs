@@ -145,3 +145,20 @@ fn a_scenario_is_never_drilled_then_fresh_then_in_need_of_verification_then_fail
     assert!(text.starts_with("failing            test  passed "), "{text}");
     assert!(text.trim_end().ends_with("1 scenario: 1 failing"), "{text}");
 }
+
+#[test]
+fn a_site_file_is_known_by_its_name_wherever_it_is_named() {
+    let world = World::new();
+    world.scenario(&[]);
+    world.write("site.yaml", "version: 1\ntimezone: Europe/Berlin\n");
+    let checked = world.run(&["check", "scenario.yaml", "site.yaml"]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    for paths in [&["scenario.yaml", "site.yaml"][..], &[".", "./site.yaml"]] {
+        let forecast = world.run(&[&["forecast"], paths].concat());
+        assert!(forecast.code == Some(0) && forecast.stdout.contains("Europe/Berlin"), "{forecast:?}");
+    }
+    world.write("site.yaml", "version: 1\ntimezone: Europe/Berlim\n");
+    let checked = world.run(&["check", "scenario.yaml", "site.yaml"]);
+    assert_eq!(checked.code, Some(2));
+    assert!(checked.stdout.contains("Did you mean `Europe/Berlin`?"), "{checked:?}");
+}

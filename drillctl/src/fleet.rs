@@ -11,6 +11,11 @@ use crate::scenario_file::ScenarioFile;
 /// The site file that a folder of scenarios may have.
 const SITE: &str = "site.yaml";
 
+/// Whether this is a site file, by its name.
+pub(crate) fn is_site(path: &Path) -> bool {
+    path.ends_with(SITE)
+}
+
 /// Scenarios that are scheduled together.
 pub(crate) struct Fleet {
     /// In the order of their names, no name twice.
@@ -22,7 +27,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Reads files, and every `.yaml` in folders. The site is `site`, or the `site.yaml` in one of the folders.
+    /// Reads files, and every `.yaml` in folders. The site is `site`, or the `site.yaml` that is named or lies in one of the folders.
     pub(crate) fn read(paths: &[PathBuf], site: Option<&Path>) -> Result<Self, Failure> {
         let (mut scenarios, mut sites) = (Vec::new(), Vec::new());
         for path in paths {
@@ -30,10 +35,14 @@ impl Fleet {
                 let (found, site) = listed(path)?;
                 scenarios.extend(found);
                 sites.extend(site);
+            } else if is_site(path) {
+                sites.push(path.clone());
             } else {
                 scenarios.push(path.clone());
             }
         }
+        sites.sort();
+        sites.dedup();
         let mut files = scenarios.iter().map(|path| ScenarioFile::read(path)).collect::<Result<Vec<_>, _>>()?;
         files.sort_by(|a, b| a.scenario.name.cmp(&b.scenario.name));
         files.dedup_by(|a, b| a.path == b.path);
@@ -63,7 +72,7 @@ fn listed(folder: &Path) -> Result<(Vec<PathBuf>, Option<PathBuf>), Failure> {
     for entry in std::fs::read_dir(folder).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
         let is_yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
-        if is_yaml && path.is_file() && !path.ends_with(SITE) {
+        if is_yaml && path.is_file() && !is_site(&path) {
             scenarios.push(path);
         }
     }

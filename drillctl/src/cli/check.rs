@@ -1,4 +1,4 @@
-//! `drillctl check`: everything that is wrong with scenario files.
+//! `drillctl check`: everything that is wrong with scenario files, and with site files.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::{Ended, Options, say, say_json};
 use crate::failure::{Failure, USAGE};
+use crate::fleet::is_site;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Scenario files
+    /// Scenario files; one called `site.yaml` is a site file
     #[arg(required = true, value_name = "SCENARIO")]
     scenarios: Vec<PathBuf>,
 }
@@ -29,7 +30,11 @@ pub(super) fn check(options: &Options, arguments: &Arguments) -> Ended {
     for file in &arguments.scenarios {
         let bytes =
             std::fs::read(file).map_err(|cause| Failure::usage(format!("reading {}: {cause}", file.display())))?;
-        let problems = drill_scenarios::parse_bytes(&file.display().to_string(), &bytes).err();
+        let name = file.display().to_string();
+        let problems = match is_site(file) {
+            true => drill_scenarios::parse_site(&name, &bytes).err(),
+            false => drill_scenarios::parse_bytes(&name, &bytes).err(),
+        };
         if !options.json {
             match &problems {
                 Some(problems) => say(problems.to_string().trim_end()),

@@ -51,6 +51,7 @@ mod tree;
 #[cfg(test)]
 mod trial;
 mod vault;
+mod version;
 
 pub use account::Account;
 pub use answer::{Answer, Heard, Row, Rows, Told};

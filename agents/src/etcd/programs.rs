@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::process::{self, Program};
+use crate::version::minor;
 use crate::{Context, Error, Kind, Result};
 
 const SERVER: &str = "etcd";
@@ -77,12 +78,6 @@ fn too_old(version: &str, source: &str) -> Error {
         format!("etcd {version} is older than the source, which is {source}: it may not read its database"),
     )
     .hint("Install an etcd that is as new as the source, or name its folder with `bin` of the scratch.")
-}
-
-/// Major and minor version.
-fn minor(version: &str) -> Option<(u32, u32)> {
-    let mut parts = version.split('.').map(str::parse);
-    Some((parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
 #[cfg(test)]

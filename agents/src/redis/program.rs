@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::process::{self, Program};
+use crate::version::minor;
 use crate::{Context, Error, Kind, Result};
 
 /// The program if the scenario doesn't name one.
@@ -60,21 +61,4 @@ fn too_old(name: &str, version: &str, source: &str) -> Error {
         format!("{name} {version} is older than the source, which is {source}: it may not read its RDB"),
     )
     .hint("Install a server that is as new as the source, or name one with `program` of the scratch.")
-}
-
-/// Major and minor version.
-fn minor(version: &str) -> Option<(u32, u32)> {
-    let mut parts = version.split('.').map(str::parse);
-    Some((parts.next()?.ok()?, parts.next()?.ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_ordered_by_their_numbers() {
-        assert!(minor("7.0.15") < minor("7.2.4") && minor("7.2.4") < minor("10.0.0"));
-        assert_eq!(["", "7", "x.y"].map(minor), [None; 3]);
-    }
 }

@@ -152,12 +152,8 @@ impl Folder {
 
     fn found(&self, path: &str, size: Option<&str>, digest: Option<&str>) -> io::Result<Option<Unresolved>> {
         let missing = |why| Ok(Some(Unresolved::Missing(why)));
-        if path.is_empty() || Path::new(path).is_absolute() {
-            return missing(if path.is_empty() {
-                "(an empty path) names no file"
-            } else {
-                "leads out of the restored data"
-            });
+        if path.is_empty() {
+            return missing("(an empty path) names no file");
         }
         let file = match open(&self.root, &self.below.join(path)) {
             Err(error) if leads_astray(&error) => return missing("leads out of the restored data"),
